@@ -1,0 +1,30 @@
+// A tar stream that `ctr images import` reads: an OCI image layout of some of a bundle's images,
+// straight from the bundle, nothing on disk.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bundles/reader.hpp"
+#include "core/stream.hpp"
+
+namespace kbundle {
+
+/// One image to put into the stream and the names it gets there.
+struct StreamImage {
+  const ImageRecord* image;
+  std::vector<std::string> names;
+};
+
+/// The digests of the blobs that belong to `image` on `platform`: the index (if any), the
+/// platform's manifest, its config and layers. Reads manifests from the bundle.
+std::vector<Digest> image_blobs(const Bundle& bundle, const ImageRecord& image,
+                                const Platform& platform);
+
+/// Writes the layout as a canonical tar: oci-layout, index.json, then each blob once.
+/// `on_bytes` (optional) hears of each chunk.
+void write_image_stream(const Bundle& bundle, const std::vector<StreamImage>& images,
+                        const Platform& platform, Sink& out,
+                        const std::function<void(std::uint64_t)>& on_bytes = nullptr);
+
+}  // namespace kbundle

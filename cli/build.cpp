@@ -1,0 +1,73 @@
+#include "builder/build.hpp"
+
+#include <iostream>
+
+#include "cli/verbs.hpp"
+
+namespace kbundle::cli {
+
+void add_build(CLI::App& app, const Globals& globals) {
+  struct Flags {
+    BuildOptions options;
+    std::vector<std::string> mirrors;
+    std::filesystem::path mirrors_file;
+    std::filesystem::path lock_file;
+    int connect_timeout = 15;
+  };
+  auto flags = std::make_shared<Flags>();
+  auto& options = flags->options;
+  auto* verb = app.add_subcommand(
+      "build", "pull a Kubernetes version's images and programs into one signed bundle");
+  verb->add_option("VERSION", options.version, "Kubernetes version, v1.18.2")->required();
+  verb->add_option("-o,--output", options.output_dir, "folder the bundle is written to", true)
+      ->type_name("DIR");
+  verb->add_option("--arch", options.architectures, "architectures, amd64 by default")
+      ->delimiter(',')
+      ->type_name("LIST");
+  verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own", true);
+  verb->add_option("--without", options.without, "leave a program out: crictl, containerd, runc, ...")
+      ->delimiter(',')
+      ->type_name("PROGRAM");
+  verb->add_option("--image", options.extra_images, "one more image (may be repeated)")
+      ->type_name("REF");
+  verb->add_option("--mirror", flags->mirrors,
+                   "get FROM's bytes from TO, digests unchanged (may be repeated):\n"
+                   "k8s.gcr.io=registry.example/k8s, k8s.gcr.io=HOST/google_containers/* (flat)")
+      ->type_name("FROM=TO");
+  verb->add_option("--mirrors", flags->mirrors_file, "a file of such rules (YAML)")
+      ->type_name("FILE");
+  verb->add_option("--lock", flags->lock_file, "build exactly what this bundle.lock says")
+      ->type_name("FILE");
+  verb->add_option("--sign-key", options.sign_key, "private key; made on first use when absent")
+      ->type_name("FILE");
+  verb->add_option("--cache", options.cache_dir, "where downloads are kept between builds")
+      ->type_name("DIR");
+  verb->add_option("--parallel", options.parallel, "downloads at once", true);
+  verb->add_option("--ca", options.transport.ca_file, "more CA certificates (PEM)")
+      ->type_name("FILE");
+  verb->add_option("--plain-http", options.transport.plain_http,
+                   "a registry that speaks HTTP, not HTTPS (may be repeated)")
+      ->type_name("HOST");
+  verb->add_flag("--dry-run", options.dry_run, "print what would be fetched; write nothing");
+  verb->footer(
+      "examples:\n"
+      "  kbundle build v1.18.2\n"
+      "  kbundle build v1.18.2 -o /media/usb --without crictl\n"
+      "  kbundle build v1.18.2 --mirror "
+      "'k8s.gcr.io=registry.cn-hangzhou.aliyuncs.com/google_containers/*'\n"
+      "  kbundle build v1.18.2 --lock bundle.lock   # the same bundle again, bit for bit");
+  verb->callback([flags, &globals] {
+    auto& build_options = flags->options;
+    std::vector<MirrorRule> rules;
+    for (const auto& text : flags->mirrors) rules.push_back(MirrorRule::parse(text));
+    build_options.mirrors = Mirrors(std::move(rules));
+    if (!flags->mirrors_file.empty()) {
+      build_options.mirrors.append(Mirrors::read(flags->mirrors_file));
+    }
+    if (!flags->lock_file.empty()) build_options.lock_file = flags->lock_file;
+    const auto progress = globals.progress();
+    std::cout << build(build_options, *progress).summary();
+  });
+}
+
+}  // namespace kbundle::cli

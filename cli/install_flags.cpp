@@ -1,0 +1,55 @@
+#include "cli/install_flags.hpp"
+
+#include "cli/trust_flags.hpp"
+
+namespace kbundle::cli {
+
+void add_install_flags(CLI::App& verb, InstallOptions& options) {
+  const std::map<std::string, InstallOptions::Role> roles = {
+      {"master", InstallOptions::Role::master}, {"worker", InstallOptions::Role::worker}};
+  verb.add_option("BUNDLE", options.bundle,
+                  "the bundle; default: the only one in this folder or beside kbundle");
+  verb.add_option("--role", options.role, "master (the first node) or worker")
+      ->transform(CLI::CheckedTransformer(roles))
+      ->type_name("master|worker")
+      ->required();
+  add_trust_flags(verb, options.trust);
+
+  auto* node = verb.add_option_group("this node");
+  node->add_option("--node-ip", options.node_ip,
+                   "the address the cluster reaches this node at; needed when it has several");
+  node->add_option("--node-name", options.node_name, "default: the host name");
+  node->add_option("--cri-socket", options.cri_socket, "the container runtime's socket");
+  node->add_flag("--swapoff", options.swapoff, "turn swap off, and keep it off");
+  node->add_flag("--restart-runtime", options.restart_runtime,
+                 "restart a runtime that runs containers of others");
+  node->add_flag("--keep-proxy", options.keep_proxy, "let kubeadm see the proxy variables");
+
+  auto* cluster = verb.add_option_group("the cluster (master; kubeadm's own flags)");
+  cluster->add_option("--control-plane-endpoint", options.control_plane_endpoint,
+                      "a stable HOST[:PORT] for the API, if there will be more masters");
+  cluster->add_option("--pod-network-cidr", options.pod_network_cidr, "default: the CNI's own");
+  cluster->add_option("--service-cidr", options.service_cidr, "default: 10.96.0.0/12");
+  cluster->add_option("--service-dns-domain", options.service_dns_domain, "default: cluster.local");
+  cluster->add_option("--apiserver-cert-extra-sans", options.apiserver_cert_extra_sans,
+                      "more names and addresses for the API's certificate, comma-separated");
+  cluster->add_option("--image-repository", options.image_repository,
+                      "also tag the images for this registry and let the cluster ask for those");
+  cluster->add_option("--config", options.kubeadm_config,
+                      "your own kubeadm documents (YAML), merged with kbundle's");
+
+  auto* join = verb.add_option_group("joining (worker)");
+  join->add_option("--join", options.join_ticket, "the master's join ticket")->type_name("FILE");
+  join->add_option("--join-endpoint", options.join_endpoint, "without a ticket: HOST:PORT");
+  join->add_option("--token", options.token, "without a ticket: the bootstrap token");
+  join->add_option("--discovery-token-ca-cert-hash", options.discovery_token_ca_cert_hash,
+                   "without a ticket: sha256:...");
+
+  verb.add_option("--ignore-preflight-errors", options.ignore_preflight_errors,
+                  "findings that shall not stop the install, by name, or all")
+      ->delimiter(',')
+      ->type_name("LIST");
+  verb.add_option("--root", options.root, "the host's root folder", true);
+}
+
+}  // namespace kbundle::cli

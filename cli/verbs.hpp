@@ -1,0 +1,27 @@
+// One function per verb: each adds its flags to the application and, when the verb is the one that
+// was asked for, makes one call into the libraries. No logic lives here.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "core/progress.hpp"
+
+namespace kbundle::cli {
+
+/// Flags that every verb understands.
+struct Globals {
+  ProgressMode progress_mode = ProgressMode::automatic;
+  std::unique_ptr<Progress> progress() const { return make_progress(progress_mode); }
+};
+
+void add_build(CLI::App& app, const Globals& globals);
+void add_images(CLI::App& app);
+void add_verify(CLI::App& app, const Globals& globals);
+void add_inspect(CLI::App& app);
+void add_key(CLI::App& app);
+void add_preflight(CLI::App& app, const Globals& globals);
+void add_install(CLI::App& app, const Globals& globals);
+void add_version(CLI::App& app);
+
+}  // namespace kbundle::cli

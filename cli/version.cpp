@@ -1,0 +1,17 @@
+#include <iostream>
+
+#include "cli/verbs.hpp"
+#include "core/version.hpp"
+#include "manifests/catalog.hpp"
+
+namespace kbundle::cli {
+
+void add_version(CLI::App& app) {
+  auto* verb = app.add_subcommand("version", "print kbundle's version and what it knows");
+  verb->callback([] {
+    std::cout << "kbundle " << kbundle_version() << "\nKubernetes "
+              << Catalog::builtin().known_versions() << "\n";
+  });
+}
+
+}  // namespace kbundle::cli

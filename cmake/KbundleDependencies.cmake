@@ -1,0 +1,27 @@
+# The libraries kbundle stands on, all of them Debian 12's, as targets kb::NAME.
+# Each is found twice where the static executable needs the archive as well.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+# kbundle_external(NAME MODULE): kb::NAME from pkg-config's MODULE, linked by bare -l names so that
+# the same libraries serve the shared and the -static link.
+function(kbundle_external name module)
+  pkg_check_modules(KB_${name} REQUIRED ${module})
+  add_library(kb_${name} INTERFACE)
+  target_include_directories(kb_${name} SYSTEM INTERFACE ${KB_${name}_INCLUDE_DIRS})
+  target_link_libraries(kb_${name} INTERFACE ${KB_${name}_LIBRARIES})
+  add_library(kb::${name} ALIAS kb_${name})
+endfunction()
+
+kbundle_external(zstd libzstd)
+kbundle_external(crypto libcrypto)
+kbundle_external(curl libcurl)
+kbundle_external(archive libarchive)
+kbundle_external(yaml yaml-cpp)
+kbundle_external(fmt fmt)
+
+# Header-only.
+foreach(header json toml cli11)
+  add_library(kb_${header} INTERFACE)
+  add_library(kb::${header} ALIAS kb_${header})
+endforeach()
