@@ -25,7 +25,8 @@ void add_build(CLI::App& app, const Globals& globals) {
       ->delimiter(',')
       ->type_name("LIST");
   verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own", true);
-  verb->add_option("--without", options.without, "leave a program out: crictl, containerd, runc, ...")
+  verb->add_option("--without", options.without,
+                   "leave a program out: crictl, containerd, runc, ...")
       ->delimiter(',')
       ->type_name("PROGRAM");
   verb->add_option("--image", options.extra_images, "one more image (may be repeated)")

@@ -18,8 +18,8 @@ void add_images(CLI::App& app) {
   verb->add_option("--cni", options->cni, "flannel or none", true);
   verb->footer("example:\n  kbundle images v1.18.2 | xargs -n1 skopeo inspect ...");
   verb->callback([options] {
-    for (const auto& name : Catalog::builtin().image_names(options->version, options->architecture,
-                                                           options->cni)) {
+    for (const auto& name :
+         Catalog::builtin().image_names(options->version, options->architecture, options->cni)) {
       std::cout << name << "\n";
     }
   });

@@ -18,7 +18,8 @@ void add_inspect(CLI::App& app) {
   verb->add_option("BUNDLE", options->bundle, "the bundle file")->required();
   add_trust_flags(*verb, options->trust);
   verb->add_flag("--json", options->json, "for programs");
-  verb->footer("example:\n  kbundle inspect kubernetes-v1.18.2-linux-amd64.tar.zst --json | jq .images");
+  verb->footer(
+      "example:\n  kbundle inspect kubernetes-v1.18.2-linux-amd64.tar.zst --json | jq .images");
   verb->callback([options] {
     ask_on_terminal(options->trust);
     const auto bundle = Bundle::open(options->bundle, TrustStore::standard(), options->trust);

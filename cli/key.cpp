@@ -27,8 +27,8 @@ void add_generate(CLI::App& key) {
                  "ECDSA P-256, for sites whose openssl is older than 3.0");
   verb->callback([options] {
     const auto file = options->file.empty() ? standard_signing_key() : options->file;
-    const auto made = PrivateKey::generate(options->ecdsa ? KeyAlgorithm::ecdsa_p256
-                                                          : KeyAlgorithm::ed25519);
+    const auto made =
+        PrivateKey::generate(options->ecdsa ? KeyAlgorithm::ecdsa_p256 : KeyAlgorithm::ed25519);
     make_folders(std::filesystem::absolute(file).parent_path(), 0700);
     made.write(file);
     write_file(file.string() + ".pub", made.public_key().pem());

@@ -79,8 +79,9 @@ int main(int argc, char** argv) {
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return report(Error(ExitCode::usage, error.what(), "`kbundle --help` lists the verbs, "
-                                                       "`kbundle VERB --help` a verb's flags"));
+    return report(Error(ExitCode::usage, error.what(),
+                        "`kbundle --help` lists the verbs, "
+                        "`kbundle VERB --help` a verb's flags"));
   } catch (const Error& error) {
     return report(error);
   } catch (const std::exception& error) {

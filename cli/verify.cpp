@@ -18,8 +18,9 @@ void add_verify(CLI::App& app, const Globals& globals) {
   verb->add_option("BUNDLE", options->bundle, "the bundle file")->required();
   add_trust_flags(*verb, options->trust);
   verb->add_flag("--deep", options->deep, "also decode everything and compare it with its digests");
-  verb->footer("example:\n  kbundle verify kubernetes-v1.18.2-linux-amd64.tar.zst --key kbundle.pub "
-               "--key-fingerprint SHA256:...");
+  verb->footer(
+      "example:\n  kbundle verify kubernetes-v1.18.2-linux-amd64.tar.zst --key kbundle.pub "
+      "--key-fingerprint SHA256:...");
   verb->callback([options, &globals] {
     ask_on_terminal(options->trust);
     const auto progress = globals.progress();

@@ -1,7 +1,8 @@
+#include "core/version.hpp"
+
 #include <iostream>
 
 #include "cli/verbs.hpp"
-#include "core/version.hpp"
 #include "manifests/catalog.hpp"
 
 namespace kbundle::cli {

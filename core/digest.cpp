@@ -39,14 +39,18 @@ Digest Digest::from_hex(std::string_view hex) {
   return parse((hex.size() == 128 ? "sha512:" : "sha256:") + to_lower(hex));
 }
 
-std::string Digest::algorithm() const { return text_.substr(0, text_.find(':')); }
+std::string Digest::algorithm() const {
+  return text_.substr(0, text_.find(':'));
+}
 
 std::string Digest::hex() const {
   const auto colon = text_.find(':');
   return colon == std::string::npos ? std::string() : text_.substr(colon + 1);
 }
 
-std::string Digest::short_hex() const { return hex().substr(0, 12); }
+std::string Digest::short_hex() const {
+  return hex().substr(0, 12);
+}
 
 struct Hasher::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();

@@ -103,8 +103,7 @@ FileRandomSource FileRandomSource::open(const std::filesystem::path& path) {
 
 std::size_t FileRandomSource::read_at(std::uint64_t offset, std::span<std::byte> buffer) const {
   for (;;) {
-    const auto count =
-        ::pread(fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    const auto count = ::pread(fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno != EINTR) throw_errno("read " + name_, errno);
   }
@@ -137,7 +136,9 @@ void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes
   write_all_at(fd_.get(), bytes, offset, target_.string());
 }
 
-void AtomicFile::seek(std::uint64_t offset) { position_ = offset; }
+void AtomicFile::seek(std::uint64_t offset) {
+  position_ = offset;
+}
 
 void AtomicFile::commit() {
   if (::fsync(fd_.get()) != 0) throw_errno("write " + target_.string() + " to disk", errno);

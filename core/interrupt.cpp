@@ -11,7 +11,9 @@ namespace {
 // A signal handler can reach nothing but a static.
 std::atomic<bool> stop_flag{false};
 
-void on_stop_signal(int) { stop_flag.store(true); }
+void on_stop_signal(int) {
+  stop_flag.store(true);
+}
 
 }  // namespace
 
@@ -25,7 +27,9 @@ void handle_stop_signals() {
   sigaction(SIGPIPE, &action, nullptr);
 }
 
-bool stop_requested() noexcept { return stop_flag.load(); }
+bool stop_requested() noexcept {
+  return stop_flag.load();
+}
 
 void throw_if_interrupted() {
   if (stop_requested()) {

@@ -113,6 +113,11 @@ class Feeder {
   void start(const Command& command, UniqueFd to) {
     if (!command.feed && !command.input) return;
     thread_ = std::thread([this, &command, fd = std::move(to)] {
+      // A child that stopped reading shall be EPIPE here, not a signal that ends kbundle.
+      sigset_t broken_pipe;
+      sigemptyset(&broken_pipe);
+      sigaddset(&broken_pipe, SIGPIPE);
+      pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
       try {
         FdSink sink(fd.get(), "the input of " + command.argv[0]);
         if (command.feed) {
@@ -231,9 +236,8 @@ CommandResult run_checked(const Command& command) {
   auto result = run(command);
   if (result.ok()) return result;
   const std::string why =
-      result.timed_out
-          ? "did not end within " + human_duration(command.timeout) + " and was killed"
-          : "failed with exit status " + std::to_string(result.exit_status);
+      result.timed_out ? "did not end within " + human_duration(command.timeout) + " and was killed"
+                       : "failed with exit status " + std::to_string(result.exit_status);
   const std::string& said = trim(result.errors).empty() ? result.output : result.errors;
   auto lines = split(trim(said), '\n');
   if (lines.size() > 12) lines.erase(lines.begin(), lines.end() - 12);

@@ -14,22 +14,22 @@
 namespace kbundle {
 
 struct Command {
-  std::vector<std::string> argv;                 ///< argv[0] is looked up in the fixed PATH
-  std::map<std::string, std::string> environment;  ///< added to the fixed one
-  std::optional<std::string> input;              ///< standard input; /dev/null when absent
+  std::vector<std::string> argv{};                   ///< argv[0] is looked up in the fixed PATH
+  std::map<std::string, std::string> environment{};  ///< added to the fixed one
+  std::optional<std::string> input{};                ///< standard input; /dev/null when absent
   /// Called with a Sink that is the child's standard input; instead of `input`.
-  std::function<void(Sink&)> feed;
+  std::function<void(Sink&)> feed{};
   std::chrono::milliseconds timeout{std::chrono::minutes(5)};  ///< then the whole group is killed
-  bool keep_proxy = false;                       ///< pass http_proxy, https_proxy, no_proxy on
+  bool keep_proxy = false;  ///< pass http_proxy, https_proxy, no_proxy on
   /// Called for each line of standard output and error as it comes (optional).
-  std::function<void(std::string_view line)> on_line;
+  std::function<void(std::string_view line)> on_line{};
 };
 
 struct CommandResult {
-  int exit_status = 0;   ///< 128 + signal when killed
+  int exit_status = 0;  ///< 128 + signal when killed
   bool timed_out = false;
-  std::string output;    ///< standard output, the last 1 MiB
-  std::string errors;    ///< standard error, the last 1 MiB
+  std::string output;  ///< standard output, the last 1 MiB
+  std::string errors;  ///< standard error, the last 1 MiB
   bool ok() const { return exit_status == 0 && !timed_out; }
 };
 

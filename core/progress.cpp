@@ -21,7 +21,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::string elapsed_since(Clock::time_point start) {
-  return human_duration(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start));
+  return human_duration(
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start));
 }
 
 void put(const std::string& text) {
@@ -246,11 +247,13 @@ class TerminalProgress final : public Progress {
       if (state.total > 0) {
         constexpr std::size_t cells = 16;
         const auto filled = static_cast<std::size_t>(
-            std::min(1.0, static_cast<double>(state.count) / static_cast<double>(state.total)) * cells);
-        right = fmt::format("[{:<{}}] {:>9}", std::string(filled, '#'), cells,
-                            human_size(state.count));
+            std::min(1.0, static_cast<double>(state.count) / static_cast<double>(state.total)) *
+            cells);
+        right =
+            fmt::format("[{:<{}}] {:>9}", std::string(filled, '#'), cells, human_size(state.count));
       } else {
-        right = (state.count > 0 ? human_size(state.count) + "  " : "") + elapsed_since(state.start);
+        right =
+            (state.count > 0 ? human_size(state.count) + "  " : "") + elapsed_since(state.start);
       }
       const auto room = columns > right.size() + 5 ? columns - right.size() - 5 : 0;
       const auto title = state.title.size() > room ? state.title.substr(0, room) : state.title;

@@ -14,8 +14,8 @@ void read_exactly(Source& source, std::span<std::byte> buffer, std::string_view 
   while (filled < buffer.size()) {
     const auto count = source.read(buffer.subspan(filled));
     if (count == 0) {
-      throw Error(ExitCode::verification, std::string(what) + " ends early: " +
-                                              std::to_string(filled) + " of " +
+      throw Error(ExitCode::verification, std::string(what) +
+                                              " ends early: " + std::to_string(filled) + " of " +
                                               std::to_string(buffer.size()) + " bytes");
     }
     filled += count;

@@ -19,11 +19,11 @@ constexpr std::string_view kBase64 =
 std::size_t utf8_length(std::string_view text) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = at(0);
-  const std::size_t length = first < 0x80                      ? 1
+  const std::size_t length = first < 0x80                     ? 1
                              : first >= 0xC2 && first <= 0xDF ? 2
                              : first >= 0xE0 && first <= 0xEF ? 3
                              : first >= 0xF0 && first <= 0xF4 ? 4
-                                                               : 0;
+                                                              : 0;
   if (length == 0 || length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((at(i) & 0xC0U) != 0x80U) return 0;
@@ -38,8 +38,9 @@ std::size_t utf8_length(std::string_view text) {
 
 // Columns a text takes on a terminal, near enough: one per character.
 std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 }  // namespace
@@ -67,7 +68,8 @@ std::string printable(std::string_view text) {
   while (!text.empty()) {
     const auto first = static_cast<unsigned char>(text.front());
     const auto length = utf8_length(text);
-    const bool c1_control = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
+    const bool c1_control =
+        length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
     if (length == 0 || first < 0x20 || first == 0x7F || c1_control) {
       out += fmt::format("\\x{:02x}", first);
       text.remove_prefix(1);
@@ -149,7 +151,8 @@ std::string base64_decode(std::string_view text, std::string_view what) {
       group = group << 6U | static_cast<unsigned>(value);
     }
     // Bits that padding cuts off must be zero, or two spellings would decode alike.
-    if ((padding == 1 && (group & 0xFFU) != 0) || (padding == 2 && (group & 0xFFFFU) != 0)) refuse();
+    if ((padding == 1 && (group & 0xFFU) != 0) || (padding == 2 && (group & 0xFFFFU) != 0))
+      refuse();
     out += static_cast<char>(group >> 16U & 0xFFU);
     if (padding < 2) out += static_cast<char>(group >> 8U & 0xFFU);
     if (padding < 1) out += static_cast<char>(group & 0xFFU);
@@ -178,9 +181,9 @@ std::chrono::system_clock::time_point parse_rfc3339(std::string_view text, std::
   const std::string copy(text);
   const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &broken);
   if (end == nullptr || *end != '\0') {
-    throw Error(ExitCode::verification,
-                std::string(what) + " is not a time like 2026-01-31T12:00:00Z: \"" +
-                    printable(text.substr(0, 64)) + "\"");
+    throw Error(ExitCode::verification, std::string(what) +
+                                            " is not a time like 2026-01-31T12:00:00Z: \"" +
+                                            printable(text.substr(0, 64)) + "\"");
   }
   return std::chrono::system_clock::from_time_t(timegm(&broken));
 }

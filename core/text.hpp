@@ -9,7 +9,7 @@
 
 namespace kbundle {
 
-std::string human_size(std::uint64_t bytes);                   ///< "205.1 MB" (decimal units)
+std::string human_size(std::uint64_t bytes);                    ///< "205.1 MB" (decimal units)
 std::string human_duration(std::chrono::milliseconds elapsed);  ///< "850 ms", "12.3 s", "2 min 5 s"
 /// Control characters, newlines and invalid UTF-8 as \xNN, so that a name cannot draw on the
 /// terminal.

@@ -39,8 +39,8 @@ std::optional<Version> Version::parse(std::string_view text) {
   if (const auto dash = text.find('-'); dash != std::string_view::npos) {
     version.prerelease = std::string(text.substr(dash + 1));
     text = text.substr(0, dash);
-    const bool valid = std::all_of(
-        version.prerelease.begin(), version.prerelease.end(), [](unsigned char c) {
+    const bool valid =
+        std::all_of(version.prerelease.begin(), version.prerelease.end(), [](unsigned char c) {
           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                  c == '.' || c == '-';
         });
@@ -70,6 +70,8 @@ std::strong_ordering Version::operator<=>(const Version& other) const {
   return compare_prerelease(prerelease, other.prerelease);
 }
 
-const char* kbundle_version() { return KBUNDLE_VERSION; }
+const char* kbundle_version() {
+  return KBUNDLE_VERSION;
+}
 
 }  // namespace kbundle

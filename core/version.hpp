@@ -16,8 +16,8 @@ struct Version {
 
   /// With or without the leading v; nullopt when it is not a version.
   static std::optional<Version> parse(std::string_view text);
-  std::string str() const;            ///< "v1.18.2"
-  std::string minor_str() const;      ///< "1.18"
+  std::string str() const;        ///< "v1.18.2"
+  std::string minor_str() const;  ///< "1.18"
   std::strong_ordering operator<=>(const Version& other) const;
   bool operator==(const Version&) const = default;
 };
