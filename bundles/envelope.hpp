@@ -14,7 +14,7 @@ namespace kbundle {
 inline constexpr std::uint64_t kMaxEnvelopeSize = 16U << 20U;
 
 struct EnvelopeSignature {
-  std::string keyid;  ///< PublicKey::id()
+  std::string keyid;      ///< PublicKey::id()
   std::string signature;  ///< raw bytes
 };
 

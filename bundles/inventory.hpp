@@ -14,8 +14,7 @@
 namespace kbundle {
 
 inline constexpr int kInventoryFormat = 1;
-inline constexpr const char* kInventoryPayloadType =
-    "application/vnd.kbundle.inventory.v1+json";
+inline constexpr const char* kInventoryPayloadType = "application/vnd.kbundle.inventory.v1+json";
 
 /// One platform of an image that the bundle carries.
 struct ImagePlatform {
@@ -38,18 +37,20 @@ struct FileRecord {
   std::string component;  ///< "kubeadm", "cni-plugins", "containerd", "cni-manifest", …
   std::string path;       ///< absolute, on the node
   std::uint32_t mode = 0644;
-  Platform platform;      ///< empty architecture: every platform
+  Platform platform;  ///< empty architecture: every platform
   Digest digest;
   std::uint64_t size = 0;
-  std::string version;    ///< of the component it belongs to, "v1.18.2"
+  std::string version;  ///< of the component it belongs to, "v1.18.2"
 };
 
-/// How and where a blob lies in the bundle's uncompressed tar stream.
+/// How and where a blob lies in the body: the uncompressed tar stream after kbundle.dsse.json,
+/// which is the content of frames 1…n. (Counted from there, offsets do not depend on the envelope's
+/// size.)
 struct BlobRecord {
   Digest digest;
   std::uint64_t size = 0;
   std::string stored = "identity";  ///< as it is; recipes come later under other words
-  std::uint64_t offset = 0;         ///< of its first content byte in the tar stream
+  std::uint64_t offset = 0;         ///< of its first content byte in the body
 };
 
 /// One zstd frame after the head; they are numbered from 1.
@@ -69,12 +70,12 @@ struct Budgets {
 
 struct Inventory {
   int format = kInventoryFormat;
-  std::string line;             ///< the series a serial counts in, "kubernetes-v1.18-linux-amd64"
-  std::uint64_t serial = 1;     ///< rises with each release of the line (anti-rollback)
-  std::string created;          ///< RFC 3339, UTC; the lock's
+  std::string line;          ///< the series a serial counts in, "kubernetes-v1.18-linux-amd64"
+  std::uint64_t serial = 1;  ///< rises with each release of the line (anti-rollback)
+  std::string created;       ///< RFC 3339, UTC; the lock's
   std::string kubernetes_version;  ///< "v1.18.2"
   std::vector<Platform> platforms;
-  std::string cni;              ///< "flannel v0.12.0", "none", "file"
+  std::string cni;  ///< "flannel v0.12.0", "none", "file"
   std::vector<ImageRecord> images;
   std::vector<FileRecord> files;
   std::vector<BlobRecord> blobs;    ///< in the order of their offsets

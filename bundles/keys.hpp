@@ -32,6 +32,9 @@ class PublicKey {
   std::string id_;
 };
 
+/// A key id as PublicKey::fingerprint() writes it, for keys that are known by their id alone.
+std::string format_fingerprint(std::string_view key_id);
+
 /// Compares what a person typed with a key's fingerprint: spaces, colons, case and the "SHA256:"
 /// prefix do not count.
 bool fingerprint_matches(std::string_view typed, const PublicKey& key);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@
 
 namespace kbundle {
 
+struct Envelope;
+struct Head;
+
 class Bundle {
  public:
   /// Opens the file once, checks the head (frame 0, padding), the envelope and its signature, the
@@ -27,6 +31,10 @@ class Bundle {
   static Bundle open(const std::filesystem::path& path, const TrustStore& store,
                      const TrustOptions& options);
 
+  /// As open(), for keys that are accepted already: the writer reads back what it wrote.
+  static Bundle open_with_keys(const std::filesystem::path& path,
+                               const std::vector<PublicKey>& accepted);
+
   const Inventory& inventory() const { return inventory_; }
   const std::string& id() const { return id_; }  ///< "sha256:…" of the payload
   const std::filesystem::path& path() const { return path_; }
@@ -35,8 +43,8 @@ class Bundle {
   const std::string& payload() const { return payload_; }
 
   struct BadFrame {
-    std::size_t number;     ///< from 1
-    std::uint64_t offset;   ///< in the file
+    std::size_t number;    ///< from 1
+    std::uint64_t offset;  ///< in the file
     std::uint64_t size;
   };
   /// Hashes every stored frame; gives all that do not hold. Several at once, bounded memory.
@@ -44,18 +52,28 @@ class Bundle {
   /// bad_frames(), and Error{verification} listing them and what to do.
   void verify(Progress& progress) const;
   /// verify(), then decodes everything: tar headers and padding compared with the canonical
-  /// bytes, every blob hashed, index.json and oci-layout compared with the inventory.
+  /// bytes, every blob hashed, index.json and oci-layout compared with the inventory; then every
+  /// image's manifests are read and what they name is looked up.
   void verify_deep(Progress& progress) const;
 
   /// A blob's bytes as a stream that fails at the end unless the digest held. Throws
   /// Error{verification} when the bundle has no such blob. The Bundle must outlive the stream;
-  /// several streams may be read at once by several threads.
+  /// several streams may be read at once by several threads. A stream takes the memory of one
+  /// stored frame and its window (with kbundle's own bundles about 33 MB at most).
   std::unique_ptr<Source> open_blob(const Digest& digest) const;
   /// A small blob in one piece.
   std::string read_blob(const Digest& digest, std::uint64_t limit = 4U << 20U) const;
 
  private:
+  using Accept = std::function<std::vector<PublicKey>(const Envelope&)>;
   Bundle() = default;
+  static Bundle open_checked(const std::filesystem::path& path, const Accept& accept);
+  void read(const Accept& accept);
+  void check_file(const Head& head) const;
+  std::string frame_name(std::size_t index) const;
+  /// A window of the body (bundles/layout.hpp) as a stream.
+  std::unique_ptr<Source> open_body(std::uint64_t offset, std::uint64_t size) const;
+  class BodySource;
   std::filesystem::path path_;
   std::unique_ptr<FileRandomSource> file_;
   Inventory inventory_;
@@ -63,7 +81,7 @@ class Bundle {
   std::string payload_;
   std::vector<PublicKey> signers_;
   std::vector<std::uint64_t> frame_offsets_;    // of each frame in the file
-  std::vector<std::uint64_t> content_offsets_;  // of each frame's content in the tar stream
+  std::vector<std::uint64_t> content_offsets_;  // of each frame's content in the body
 };
 
 }  // namespace kbundle

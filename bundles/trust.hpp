@@ -31,11 +31,11 @@ class TrustStore {
 
 /// How a command was told to trust.
 struct TrustOptions {
-  std::filesystem::path key_file;          ///< --key
-  std::string key_fingerprint;             ///< --key-fingerprint, from another channel
-  bool allow_unsigned = false;             ///< --allow-unsigned, needs bundle_id
-  std::string bundle_id;                   ///< --bundle-id sha256:…
-  bool remember = false;                   ///< add the confirmed key to the store
+  std::filesystem::path key_file;  ///< --key
+  std::string key_fingerprint;     ///< --key-fingerprint, from another channel
+  bool allow_unsigned = false;     ///< --allow-unsigned, needs bundle_id
+  std::string bundle_id;           ///< --bundle-id sha256:…
+  bool remember = false;           ///< add the confirmed key to the store
   /// Asks a person to type the fingerprint's confirmation; absent when there is no terminal.
   std::function<bool(const PublicKey&)> confirm;
 };

@@ -17,7 +17,10 @@ namespace kbundle {
 
 struct WriteOptions {
   int compression_level = 3;
-  std::size_t threads = 0;  ///< frames compressed at once; 0: as many as there are processors
+  /// Frames compressed at once; 0: as many as there are processors, at most 8. Each takes about
+  /// 50 MB at level 3. The output does not depend on it.
+  std::size_t threads = 0;
+  bool read_back = true;  ///< verify_deep() the file before it gets its name
 };
 
 struct WriteResult {

@@ -23,7 +23,7 @@ struct DownloadFacts {
   std::string sum_name;     ///< the name its line has in a list of sums; empty: bare digest
   bool archive = false;     ///< a .tar.gz whose members are installed
   /// Archive members (or the file itself, "") and where they go on the node. A member "*" is every
-  /// regular file, placed into the path's folder.
+  /// regular file of the archive's root, "bin/*" of its folder bin, placed into the path's folder.
   struct Member {
     std::string member;
     std::string path;
@@ -57,6 +57,7 @@ struct KubernetesFacts {
   /// Full names as kubeadm of this version asks for them, in its order: the seven images.
   std::vector<std::string> images;
   std::string pause_image;                   ///< one of `images`
+  std::string coredns_custom_path;           ///< below a repository that is not the default
   std::string kubeadm_api;                   ///< "kubeadm.k8s.io/v1beta2"
   bool extra_args_as_list = false;           ///< v1beta4: extraArgs are name/value lists
   std::vector<KubeadmPhase> init_phases;     ///< in order, without preflight
@@ -73,6 +74,7 @@ struct KubernetesFacts {
   std::vector<int> master_ports;
   std::vector<int> worker_ports;
   std::string control_plane_label;           ///< "node-role.kubernetes.io/master"
+  std::vector<std::string> control_plane_taints;  ///< "node-role.kubernetes.io/master:NoSchedule"
   std::string kubelet_configmap;             ///< "kubelet-config-1.18"
   std::string min_containerd;                ///< "1.2", and below
   std::string max_containerd;                ///< "1.7": last line that serves this kubelet; or ""
@@ -102,8 +104,14 @@ class Catalog {
   std::optional<CniFacts> cni(const KubernetesFacts& facts, const std::string& name,
                               const std::string& architecture) const;
 
+  /// Every image of a version, kubeadm's and the add-on's, as references; no network. `cni` is an
+  /// add-on's name or "none"; another word is Error{usage}.
+  std::vector<std::string> image_names(std::string_view version, const std::string& architecture,
+                                       const std::string& cni) const;
+
+  struct Data;  ///< manifests/catalog_data.hpp
+
  private:
-  struct Data;
   std::shared_ptr<const Data> data_;
 };
 

@@ -41,7 +41,7 @@ std::optional<std::string_view> rest_behind(std::string_view name, std::string_v
 }
 
 // Applies a rule to "HOST/PATH"; nullopt when it is for something else.
-std::optional<std::string> apply(const MirrorRule& rule, std::string_view name) {
+std::optional<std::string> place_for(const MirrorRule& rule, std::string_view name) {
   const auto rest = rest_behind(name, rule.from);
   if (!rest) return std::nullopt;
   const std::string_view to = rule.to;
@@ -168,7 +168,7 @@ std::vector<Reference> Mirrors::places(const Reference& upstream) const {
   const std::string suffix = upstream.str().substr(upstream.name().size());
   for (const MirrorRule& rule : rules_) {
     if (is_url(rule.to)) continue;  // for files only
-    const auto name = apply(rule, upstream.name());
+    const auto name = place_for(rule, upstream.name());
     if (!name) continue;
     if (name->find('/') == std::string::npos)
       throw Error(ExitCode::usage,
@@ -191,7 +191,7 @@ std::vector<std::string> Mirrors::places(const std::string& url) const {
   const std::string_view name = std::string_view(url).substr(scheme + 3);
   std::vector<std::string> result;
   for (const MirrorRule& rule : rules_) {
-    if (const auto place = apply(rule, name))
+    if (const auto place = place_for(rule, name))
       add_once(result, is_url(rule.to) ? *place : prefix + *place);
   }
   add_once(result, url);

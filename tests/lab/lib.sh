@@ -18,7 +18,7 @@ INTERNET=10.79.0                  # the upstream and the connected host
 # The host names that resolve to the upstream, in its certificate and as its network aliases.
 REGISTRY_NAMES=(k8s.gcr.io registry.k8s.io quay.io ghcr.io docker.io registry-1.docker.io
                 registry.cn-hangzhou.aliyuncs.com)
-FILE_NAMES=(dl.k8s.io github.com raw.githubusercontent.com)
+FILE_NAMES=(dl.k8s.io github.com objects.githubusercontent.com raw.githubusercontent.com)
 
 say() { printf '%(%H:%M:%S)T %s\n' -1 "$*" >&2; }
 die() { printf 'lab: %s\n' "$*" >&2; exit 1; }

@@ -1,0 +1,217 @@
+#include "installer/context.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/text.hpp"
+#include "installer/kubeadm_config.hpp"
+#include "installer/yaml_json.hpp"
+#include "registry/reference.hpp"
+
+namespace kbundle {
+namespace {
+
+constexpr int kApiPort = 6443;
+// Control-plane images: a worker never runs them.
+constexpr const char* kMasterOnly[] = {"kube-apiserver", "kube-controller-manager",
+                                       "kube-scheduler", "etcd"};
+
+std::string text_at(const Json& document, const char* outer, const char* inner) {
+  if (!document.contains(outer) || !document[outer].is_object()) return {};
+  const Json& object = document[outer];
+  return object.contains(inner) && object[inner].is_string() ? object[inner].get<std::string>()
+                                                             : std::string();
+}
+
+// The option's value, or the document's. Where both differ, rendering names the contradiction.
+std::string first_of(const std::string& option, const std::string& document) {
+  return option.empty() ? document : option;
+}
+
+JoinTicket ticket_from(const InstallOptions& options) {
+  JoinTicket ticket;
+  const std::string given = options.join_ticket.string();
+  const bool is_endpoint = !given.empty() && !std::filesystem::exists(options.join_ticket) &&
+                           given.find('/') == std::string::npos &&
+                           given.find(':') != std::string::npos;
+  if (is_endpoint) {
+    ticket.endpoint = given;
+  } else if (!given.empty()) {
+    ticket = JoinTicket::read(options.join_ticket);
+  } else if (options.join_endpoint.empty()) {
+    throw Error(ExitCode::usage, "a worker needs to know which cluster to join",
+                "give --join FILE with the join ticket of the master's install, or --join "
+                "HOST:PORT --token … --discovery-token-ca-cert-hash sha256:…");
+  } else {
+    ticket.endpoint = options.join_endpoint;
+  }
+  if (!options.token.empty()) ticket.token = options.token;
+  if (!options.discovery_token_ca_cert_hash.empty())
+    ticket.ca_cert_hash = options.discovery_token_ca_cert_hash;
+  validate(ticket, given.empty() || is_endpoint ? "--join" : given);
+  return ticket;
+}
+
+void check_addresses(const Context& context) {
+  const auto wants_cidrs = [](const std::string& list, const char* what) {
+    if (list.empty()) return;
+    for (const std::string& part : split(list, ','))
+      if (!is_cidr(part))
+        throw Error(ExitCode::usage, std::string(what) + " must be a network like 10.96.0.0/12, not \"" +
+                                         printable(part) + "\"");
+  };
+  wants_cidrs(context.pod_subnet, "--pod-network-cidr");
+  wants_cidrs(context.service_subnet, "--service-cidr");
+  if (!context.network.node_ip.empty() && !is_ip_address(context.network.node_ip))
+    throw Error(ExitCode::usage,
+                "--node-ip must be an IP address, not \"" + printable(context.network.node_ip) + "\"");
+}
+
+}  // namespace
+
+std::string Context::program(const std::string& component) const {
+  const FileRecord* file = inventory.find_file(component, platform);
+  return file != nullptr ? file->path : "/usr/bin/" + component;
+}
+
+bool Context::has_program(const std::string& component) const {
+  const FileRecord* file = inventory.find_file(component, platform);
+  return file != nullptr && host.digest(file->path) == file->digest;
+}
+
+std::string Context::renamed(const std::string& upstream) const {
+  if (image_repository.empty()) return upstream;
+  for (const auto& [from, to] : facts.retagged(image_repository))
+    if (from == upstream) return to;
+  const Reference reference = Reference::parse(upstream);
+  const auto slash = reference.repository().rfind('/');
+  const std::string last = slash == std::string::npos ? reference.repository()
+                                                      : reference.repository().substr(slash + 1);
+  return image_repository + "/" + last + (reference.tag().empty() ? "" : ":" + reference.tag());
+}
+
+std::string Context::pause_image() const { return renamed(facts.pause_image); }
+
+std::vector<std::string> Context::names_on_node(const ImageRecord& image) const {
+  std::vector<std::string> names = image.names;
+  if (!image_repository.empty()) {
+    const std::string extra = renamed(image.names.at(0));
+    if (std::find(names.begin(), names.end(), extra) == names.end()) names.push_back(extra);
+  }
+  return names;
+}
+
+std::vector<const ImageRecord*> Context::images_for_role() const {
+  std::vector<const ImageRecord*> result;
+  for (const ImageRecord& image : inventory.images) {
+    const bool here =
+        std::any_of(image.platforms.begin(), image.platforms.end(),
+                    [&](const ImagePlatform& p) { return platform.accepts(p.platform); });
+    if (!here || image.names.empty()) continue;
+    bool needed = true;
+    if (!master() && std::find(facts.images.begin(), facts.images.end(), image.names.front()) !=
+                         facts.images.end()) {
+      const std::string repository = Reference::parse(image.names.front()).repository();
+      for (const char* name : kMasterOnly) needed &= repository != name;
+    }
+    if (needed) result.push_back(&image);
+  }
+  return result;
+}
+
+bool Context::journal_ended(const std::string& phase) const {
+  return journal != nullptr && journal->ended(phase);
+}
+
+std::string Context::api_endpoint() const {
+  if (ticket) return ticket->endpoint;
+  std::string endpoint = options.control_plane_endpoint;
+  const Json cluster = user_document(user_documents, "ClusterConfiguration");
+  if (endpoint.empty() && cluster.contains("controlPlaneEndpoint") &&
+      cluster["controlPlaneEndpoint"].is_string())
+    endpoint = cluster["controlPlaneEndpoint"];
+  if (endpoint.empty()) {
+    const bool v6 = network.node_ip.find(':') != std::string::npos;
+    endpoint = v6 ? "[" + network.node_ip + "]" : network.node_ip;
+  }
+  const bool has_port = endpoint.rfind(':') != std::string::npos &&
+                        endpoint.rfind(':') > (endpoint.rfind(']') == std::string::npos
+                                                   ? 0
+                                                   : endpoint.rfind(']'));
+  return has_port ? endpoint : endpoint + ":" + std::to_string(kApiPort);
+}
+
+Command Context::kubectl(std::vector<std::string> arguments) const {
+  Command command;
+  command.argv = {program("kubectl"), "--kubeconfig",
+                  master() ? node_path::admin_config : node_path::kubelet_config,
+                  "--request-timeout=20s"};
+  // The node's own API server: a load balancer in front of it may come later.
+  if (master() && !network.node_ip.empty()) {
+    const bool v6 = network.node_ip.find(':') != std::string::npos;
+    command.argv.push_back("--server=https://" + (v6 ? "[" + network.node_ip + "]" : network.node_ip) +
+                           ":" + std::to_string(kApiPort));
+  }
+  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  command.timeout = std::chrono::seconds(60);
+  return command;
+}
+
+void resolve_context(Context& context) {
+  const InstallOptions& options = context.options;
+  context.platform = context.host.platform();
+  if (!options.kubeadm_config.empty()) {
+    const std::string what = options.kubeadm_config.string();
+    context.user_documents = yaml_documents(read_file(options.kubeadm_config, 1U << 20U), what);
+    check_user_documents(context.user_documents, context.facts, !context.master(), what);
+  }
+  const auto& documents = context.user_documents;
+  const Json own = user_document(documents, context.master() ? "InitConfiguration"
+                                                            : "JoinConfiguration");
+  const Json cluster = user_document(documents, "ClusterConfiguration");
+  const Json registration = own.value("nodeRegistration", Json::object());
+
+  std::string wanted = first_of(options.node_ip, text_at(own, "localAPIEndpoint", "advertiseAddress"));
+  wanted = first_of(wanted, kubelet_extra_arg(registration, "node-ip"));
+  context.network = find_node_network(context.host, wanted);
+  context.node_name = first_of(options.node_name, text_at(own, "nodeRegistration", "name"));
+  if (context.node_name.empty()) context.node_name = context.host.hostname();
+  context.node_name = to_lower(context.node_name);
+
+  context.image_repository = options.image_repository;
+  if (context.image_repository.empty() && cluster.contains("imageRepository") &&
+      cluster["imageRepository"].is_string())
+    context.image_repository = cluster["imageRepository"];
+  if (context.image_repository == context.facts.image_repository) context.image_repository.clear();
+
+  context.pod_subnet = first_of(options.pod_network_cidr, text_at(cluster, "networking", "podSubnet"));
+  if (context.pod_subnet.empty() && context.cni) context.pod_subnet = context.cni->pod_subnet;
+  context.service_subnet = first_of(options.service_cidr, text_at(cluster, "networking", "serviceSubnet"));
+  if (context.service_subnet.empty()) context.service_subnet = "10.96.0.0/12";
+  context.dns_domain = first_of(options.service_dns_domain, text_at(cluster, "networking", "dnsDomain"));
+  check_addresses(context);
+
+  const Json kubelet = user_document(documents, "KubeletConfiguration");
+  std::string resolver = kubelet_extra_arg(registration, "resolv-conf");
+  if (resolver.empty() && kubelet.contains("resolvConf") && kubelet["resolvConf"].is_string())
+    resolver = kubelet["resolvConf"];
+  context.resolver = choose_resolver(context.host, resolver);
+  if (!context.master()) context.ticket = ticket_from(options);
+  const bool user_tolerates =
+      kubelet_extra_arg(registration, "fail-swap-on") == "false" ||
+      (kubelet.contains("failSwapOn") && kubelet["failSwapOn"] == Json(false));
+  const auto& ignored = options.ignore_preflight_errors;
+  const bool ignored_swap =
+      std::any_of(ignored.begin(), ignored.end(), [](const std::string& id) {
+        return to_lower(id) == "swap" || to_lower(id) == "all";
+      });
+  context.swap_tolerated = user_tolerates || (ignored_swap && !options.swapoff);
+  if (options.runtime != "containerd" && options.runtime != "none")
+    throw Error(ExitCode::usage,
+                "--runtime " + printable(options.runtime) + " is not supported by install yet",
+                "use containerd");
+  context.runtime = make_containerd(context);
+}
+
+}  // namespace kbundle

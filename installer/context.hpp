@@ -1,0 +1,93 @@
+// What the phases of one install share.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bundles/inventory.hpp"
+#include "bundles/reader.hpp"
+#include "core/progress.hpp"
+#include "installer/host.hpp"
+#include "installer/install.hpp"
+#include "installer/journal.hpp"
+#include "installer/network.hpp"
+#include "installer/resolver.hpp"
+#include "installer/runtimes/runtime.hpp"
+#include "installer/ticket.hpp"
+#include "manifests/catalog.hpp"
+
+namespace kbundle {
+
+/// Where kbundle keeps what it must remember, on the node.
+namespace node_path {
+inline constexpr const char* state = "/var/lib/kbundle";
+inline constexpr const char* journal = "/var/lib/kbundle/journal";
+inline constexpr const char* lock = "/run/kbundle/lock";
+inline constexpr const char* kubeadm_config = "/var/lib/kbundle/kubeadm.yaml";
+inline constexpr const char* resolver = "/var/lib/kbundle/resolv.conf";
+inline constexpr const char* cni_manifest = "/var/lib/kbundle/cni.yaml";
+inline constexpr const char* receipt = "/var/lib/kbundle/receipt.json";
+inline constexpr const char* join_ticket = "/var/lib/kbundle/join-ticket.json";
+inline constexpr const char* admin_config = "/etc/kubernetes/admin.conf";
+inline constexpr const char* kubelet_config = "/etc/kubernetes/kubelet.conf";
+}  // namespace node_path
+
+/// Everything below is decided before the first phase runs and stays as it is.
+struct Context {
+  const InstallOptions& options;
+  const Inventory& inventory;
+  const Bundle* bundle;  ///< absent only in tests of check()
+  KubernetesFacts facts;
+  std::optional<CniFacts> cni;
+  Host& host;
+  Progress& progress;
+
+  Platform platform;                 ///< the host's
+  std::vector<Json> user_documents;  ///< of --config
+  NodeNetwork network;               ///< addresses, default route, the node's own address
+  std::string node_name;
+  std::string image_repository;      ///< empty: upstream's names
+  std::string pod_subnet, service_subnet, dns_domain;
+  ResolverChoice resolver;
+  std::optional<JoinTicket> ticket;  ///< of a worker
+  bool swap_tolerated = false;       ///< kubelet gets --fail-swap-on=false
+  std::unique_ptr<Runtime> runtime;
+  const Journal* journal = nullptr;  ///< nullptr: none yet, or a dry run without one
+
+  Context(const InstallOptions& options_, const Inventory& inventory_, const Bundle* bundle_,
+          KubernetesFacts facts_, Host& host_, Progress& progress_)
+      : options(options_),
+        inventory(inventory_),
+        bundle(bundle_),
+        facts(std::move(facts_)),
+        host(host_),
+        progress(progress_) {}
+
+  bool master() const { return options.role == InstallOptions::Role::master; }
+  /// Where a program of the bundle lies on the node.
+  std::string program(const std::string& component) const;
+  /// Whether the program there is the bundle's, byte for byte; nothing else of that name is run.
+  bool has_program(const std::string& component) const;
+  std::string pause_image() const;
+  /// The names an image of the bundle gets on this node: its own, and one under the image
+  /// repository when that is set.
+  std::vector<std::string> names_on_node(const ImageRecord& image) const;
+  std::string renamed(const std::string& upstream) const;
+  /// The images that a node of this role runs.
+  std::vector<const ImageRecord*> images_for_role() const;
+  bool journal_ended(const std::string& phase) const;
+  /// "HOST:PORT" the other nodes join at.
+  std::string api_endpoint() const;
+
+  /// kubectl with administrator's (or, on a worker, the kubelet's) credentials.
+  Command kubectl(std::vector<std::string> arguments) const;
+};
+
+/// Decides what the options leave open (see Context). Error{usage} for contradictions; what the
+/// host lacks is left to preflight.
+void resolve_context(Context& context);
+
+}  // namespace kbundle

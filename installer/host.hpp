@@ -1,0 +1,79 @@
+// The node that is worked on: its files under a root, its programs, its addresses. The seam that
+// unit tests replace.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/digest.hpp"
+#include "core/process.hpp"
+#include "registry/types.hpp"
+
+namespace kbundle {
+
+/// An address of a network interface of the host.
+struct InterfaceAddress {
+  std::string interface;
+  std::string address;  ///< "10.77.0.2"
+  int prefix = 0;       ///< bits
+  bool v6 = false;
+};
+
+class Host {
+ public:
+  explicit Host(std::filesystem::path root = "/", bool keep_proxy = false);
+  virtual ~Host() = default;
+
+  /// Whether the root is the running host's own; commands make sense only then.
+  virtual bool live() const { return root_ == "/"; }
+  /// Where an absolute path of the node lies.
+  std::filesystem::path at(std::string_view absolute) const;
+
+  bool exists(std::string_view absolute) const;
+  /// The whole file, nullopt when absent (or not readable, when not run by root).
+  std::optional<std::string> read(std::string_view absolute) const;
+  /// Makes the folders it needs and publishes the file.
+  void write(std::string_view absolute, std::string_view content, unsigned mode = 0644) const;
+  /// Removes a file; absence is fine.
+  void remove(std::string_view absolute) const;
+  /// Names in a folder, sorted; empty when there is none.
+  std::vector<std::string> list(std::string_view absolute) const;
+  /// SHA-256 of a file's content, nullopt when absent.
+  std::optional<Digest> digest(std::string_view absolute) const;
+  /// Permission bits, 0 when absent.
+  unsigned mode(std::string_view absolute) const;
+  /// Absolute path on the node of a program in the children's PATH.
+  std::optional<std::string> program(const std::string& name) const;
+
+  virtual CommandResult run(Command command) const;
+  /// A non-zero exit or a timeout is Error{phase} with the tail of what was printed.
+  CommandResult run_checked(Command command) const;
+  /// No command runs longer than until then; past it, commands fail with Error{phase}.
+  void set_deadline(std::optional<std::chrono::steady_clock::time_point> deadline) {
+    deadline_ = deadline;
+  }
+  /// Throws Error{phase} past the deadline, Error{interrupted} after a signal.
+  void check_deadline(std::string_view waiting_for) const;
+  /// Sleeps, looking at signals and the deadline.
+  virtual void pause(std::chrono::milliseconds time, std::string_view waiting_for) const;
+
+  virtual bool is_root() const;
+  /// Of interfaces that are up, without loopback, link-local and container networks.
+  virtual std::vector<InterfaceAddress> addresses() const;
+  virtual Platform platform() const;
+  std::string hostname() const;  ///< lower case
+
+ private:
+  std::filesystem::path root_;
+  bool keep_proxy_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+};
+
+/// Interfaces of container networks ("cni0", "veth…", "docker0") never carry a node's address.
+bool is_container_interface(std::string_view name);
+
+}  // namespace kbundle

@@ -1,0 +1,59 @@
+// `kbundle install`: makes a Kubernetes node out of a systemd host, from a bundle alone.
+#pragma once
+
+#include <filesystem>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "bundles/trust.hpp"
+#include "core/progress.hpp"
+
+namespace kbundle {
+
+/// What the command line said. Names that kubeadm has too are kubeadm's own.
+struct InstallOptions {
+  enum class Role { master, worker };
+  Role role = Role::master;
+  /// Empty: the only *.tar.zst bundle in the current folder or beside the executable.
+  std::filesystem::path bundle;
+  TrustOptions trust;
+
+  std::filesystem::path join_ticket;         ///< what a master's install left for the others
+  std::string join_endpoint;                 ///< "HOST:PORT", instead of a ticket
+  std::string token;
+  std::string discovery_token_ca_cert_hash;  ///< "sha256:<hex>" of the CA's public key
+
+  std::string node_ip;                 ///< required when the host leaves a choice
+  std::string control_plane_endpoint;  ///< "HOST[:PORT]"
+  std::string pod_network_cidr;
+  std::string service_cidr;
+  std::string service_dns_domain;
+  std::string apiserver_cert_extra_sans;  ///< separated by commas
+  std::string node_name;
+  std::string cri_socket;
+  std::filesystem::path kubeadm_config;  ///< the user's documents, merged into kbundle's
+  std::string image_repository;          ///< the images get names under it as well
+
+  bool dry_run = false;               ///< print the plan, change nothing
+  std::filesystem::path root = "/";   ///< where the node's files are
+  std::string only_phase;             ///< run this one alone
+  std::vector<std::string> skip_phases;
+  std::vector<std::string> ignore_preflight_errors;  ///< finding ids, or "all"
+  bool swapoff = false;
+  bool keep_proxy = false;
+  bool allow_downgrade = false;
+  bool restart_runtime = false;  ///< even when it runs containers that are not Kubernetes'
+  std::string runtime = "containerd";  ///< "containerd", or "none": never install one
+};
+
+/// Throws Error: preflight (3), verification (4), busy (7), phase (8), interrupted (130).
+/// Results (the plan, findings, the join ticket's use) go to `out`.
+void install(const InstallOptions& options, Progress& progress, std::ostream& out);
+
+/// The findings of preflight alone, as a table or as JSON; nothing is changed and no lock taken.
+/// Error{preflight} when one is an error.
+void preflight_report(const InstallOptions& options, bool json, Progress& progress,
+                      std::ostream& out);
+
+}  // namespace kbundle

@@ -1,0 +1,56 @@
+// The one kubeadm configuration of a node: kbundle's documents with the user's merged into them.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/json.hpp"
+#include "installer/ticket.hpp"
+#include "manifests/catalog.hpp"
+
+namespace kbundle {
+
+/// What kbundle must set, so that what the bundle holds is what runs.
+struct KubeadmInputs {
+  const KubernetesFacts& facts;
+  bool worker = false;
+  std::string node_ip;
+  std::string node_name;
+  std::string cri_socket;     ///< with the scheme this version wants
+  std::string cgroup_driver;  ///< the runtime's
+  std::string resolv_conf;    ///< empty: not passed
+  bool fail_swap_on = true;
+  std::string control_plane_endpoint;
+  std::string pod_subnet, service_subnet, dns_domain;  ///< empty: kubeadm's default
+  std::vector<std::string> cert_sans;
+  std::string image_repository;
+  std::string token, certificate_key;  ///< of a master
+  JoinTicket ticket;                   ///< of a worker
+  std::vector<Json> user_documents;
+};
+
+/// YAML, several documents. User values win; where one contradicts an input above, Error{usage}
+/// names both.
+std::string render_kubeadm_config(const KubeadmInputs& inputs);
+
+/// The user's document of a kind ("ClusterConfiguration"), or an empty object.
+Json user_document(const std::vector<Json>& documents, const std::string& kind);
+/// Checks that every document is of a kind and API version that this Kubernetes reads.
+void check_user_documents(const std::vector<Json>& documents, const KubernetesFacts& facts,
+                          bool worker, const std::string& what);
+/// A value of kubeletExtraArgs in either form (map or list); empty when absent.
+std::string kubelet_extra_arg(const Json& registration, const std::string& name);
+
+/// From getrandom(2): "abcdef.0123456789abcdef".
+std::string generate_token();
+/// 32 random bytes, hex.
+std::string generate_certificate_key();
+
+/// Token and certificateKey out of a configuration that was kept.
+struct KeptSecrets {
+  std::string token, certificate_key;
+};
+KeptSecrets kept_secrets(const std::string& config_yaml);
+
+}  // namespace kbundle

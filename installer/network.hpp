@@ -1,0 +1,37 @@
+// Which address a node has, and what an isolated host's missing default route changes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "installer/host.hpp"
+
+namespace kbundle {
+
+struct NodeNetwork {
+  std::vector<InterfaceAddress> candidates;
+  bool default_route = false;
+  std::string default_interface;  ///< of the IPv4 default route
+  std::string node_ip;            ///< empty: ambiguous, preflight says so
+  std::string interface;          ///< that carries node_ip; empty when none does
+  int prefix = 0;
+
+  /// kubeadm, kubelet and flannel guess wrong: they must be told the interface.
+  bool must_name_interface() const { return !default_route || candidates.size() > 1; }
+};
+
+/// `wanted`: --node-ip or the configuration's advertiseAddress, may be empty.
+NodeNetwork find_node_network(const Host& host, const std::string& wanted);
+
+/// Interface of the default route in the text of /proc/net/route, if there is one.
+std::optional<std::string> default_route_interface(const std::string& proc_net_route);
+
+bool is_ip_address(const std::string& text);
+/// "a.b.c.d/len" (or IPv6) that is a network.
+bool is_cidr(const std::string& text);
+/// A regular expression (Go's RE2) that matches the IPv4 addresses of address/prefix, for
+/// flannel's --iface-regex: "^10\.77\.0\.".
+std::string network_regex(const std::string& address, int prefix);
+
+}  // namespace kbundle

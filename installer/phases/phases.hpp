@@ -1,0 +1,29 @@
+// The phases of an install, in the order the plan runs them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "installer/context.hpp"
+#include "installer/phase.hpp"
+
+namespace kbundle {
+
+std::unique_ptr<Phase> make_host_phase(Context& context);
+std::unique_ptr<Phase> make_programs_phase(Context& context);
+std::unique_ptr<Phase> make_runtime_phase(Context& context);
+std::unique_ptr<Phase> make_images_phase(Context& context);
+/// Writes the one kubeadm configuration, and the resolver file where one is needed.
+std::unique_ptr<Phase> make_kubeadm_config_phase(Context& context);
+/// kubeadm's own phases, one each, as this version orders them.
+std::vector<std::unique_ptr<Phase>> make_kubeadm_phases(Context& context);
+/// Takes the forward plugin out of the Corefile; part of the plan only without a nameserver.
+std::unique_ptr<Phase> make_coredns_phase(Context& context);
+std::unique_ptr<Phase> make_cni_phase(Context& context);
+std::unique_ptr<Phase> make_ready_phase(Context& context);
+std::unique_ptr<Phase> make_receipt_phase(Context& context);
+
+/// All of them for this role, without those that do not apply.
+std::vector<std::unique_ptr<Phase>> make_plan(Context& context);
+
+}  // namespace kbundle

@@ -1,0 +1,34 @@
+// The container runtime: there, configured for this cluster, and answering.
+#include "installer/phases/phases.hpp"
+#include "installer/service_logs.hpp"
+
+namespace kbundle {
+namespace {
+
+class RuntimePhase final : public Phase {
+ public:
+  explicit RuntimePhase(Context& context)
+      : Phase("runtime", "container runtime " + context.runtime->name(), std::chrono::minutes(3)),
+        context_(context) {}
+
+  PhaseCheck check() override {
+    if (!context_.host.live())
+      return PhaseCheck::conflict("the runtime is configured on the running host only");
+    return context_.runtime->check();
+  }
+  void apply() override { context_.runtime->ensure(); }
+  std::string failure_details() override {
+    return journal_tail(context_.host, "containerd.service", 20);
+  }
+
+ private:
+  Context& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Phase> make_runtime_phase(Context& context) {
+  return std::make_unique<RuntimePhase>(context);
+}
+
+}  // namespace kbundle

@@ -1,0 +1,85 @@
+// One HTTP exchange with libcurl: limits on headers and error bodies, redirects followed here so
+// that credentials never leave their origin, stalls and stop requests noticed.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/error.hpp"
+#include "registry/client.hpp"
+#include "registry/url.hpp"
+
+namespace kbundle {
+
+/// Response headers; names are compared without regard to case.
+class HttpHeaders {
+ public:
+  void add(std::string name, std::string value);
+  void clear() { entries_.clear(); }
+  std::optional<std::string> find(std::string_view name) const;  ///< the first of that name
+  std::vector<std::string> all(std::string_view name) const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> entries_;
+};
+
+struct HttpResponse {
+  long status = 0;
+  HttpHeaders headers;
+  Url url;                 ///< where the answer came from, after redirects
+  std::string error_body;  ///< of an answer that is not 2xx, at most 64 KiB
+
+  /// The exchange broke off in a way that may not happen again.
+  struct Failure {
+    Error error;           ///< ExitCode::network
+    bool reached = false;  ///< a connection was made
+  };
+  std::optional<Failure> failure;
+
+  bool ok() const { return status >= 200 && status < 300; }
+  /// The first 200 printable characters of the error body; a registry's own message if it has one.
+  std::string reason() const;
+};
+
+struct HttpRequest {
+  std::string url;
+  std::vector<std::string> headers;  ///< "Name: value"
+  /// Value of the Authorization header; sent to the URL's own origin only.
+  std::string authorization;
+  std::optional<std::string> form;  ///< POST with this form instead of GET
+  /// Told the status and headers of a 2xx answer before its body comes.
+  std::function<void(const HttpResponse&)> on_response;
+  /// Told the body of a 2xx answer piece by piece.
+  std::function<void(std::span<const std::byte>)> on_body;
+};
+
+/// Thread-safe; keeps connections.
+class HttpClient {
+ public:
+  static constexpr std::size_t kHeaderLimit = 64 * 1024;
+  static constexpr std::size_t kErrorBodyLimit = 64 * 1024;
+  static constexpr int kMostRedirects = 10;
+
+  explicit HttpClient(const TransportOptions& options);
+  ~HttpClient();
+
+  /// Any status is a value. What cannot be mended by trying again (TLS, proxy credentials, a
+  /// refused redirect) is thrown as Error{network}, as is whatever the callbacks throw.
+  HttpResponse send(const HttpRequest& request);
+
+  /// Whether plain HTTP was allowed for this host ("localhost:5000").
+  bool is_plain(std::string_view host) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kbundle
