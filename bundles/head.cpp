@@ -122,16 +122,18 @@ void check_padding(const RandomSource& file, const Head& head, std::uint64_t hea
   }
   const auto start =
       skippable_header(kPaddingMagic, head_size - head.frame0_stored - kSkippableHeaderSize);
-  std::vector<std::byte> buffer(kCopyBufferSize);
+  std::vector<std::byte> found(kCopyBufferSize);
+  std::vector<std::byte> wanted(kCopyBufferSize);  // zeros, behind the frame's own header
+  std::memcpy(wanted.data(), start.data(), start.size());
   for (auto offset = head.frame0_stored; offset < head_size;) {
-    const auto size = std::min<std::uint64_t>(buffer.size(), head_size - offset);
-    const auto part = std::span(buffer).first(size);
-    read_exactly_at(file, offset, part, "the bundle's padding");
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      const auto position = offset + i - head.frame0_stored;
-      const auto wanted = position < start.size() ? std::byte(start[position]) : std::byte{0};
-      if (part[i] != wanted) refuse_at(offset + i, "the padding of its header");
+    const auto size = std::min<std::uint64_t>(found.size(), head_size - offset);
+    read_exactly_at(file, offset, std::span(found).first(size), "the bundle's padding");
+    if (std::memcmp(found.data(), wanted.data(), size) != 0) {
+      const auto differ = std::mismatch(found.begin(), found.end(), wanted.begin());
+      refuse_at(offset + static_cast<std::uint64_t>(differ.first - found.begin()),
+                "the padding of its header");
     }
+    std::memset(wanted.data(), 0, start.size());
     offset += size;
   }
 }

@@ -66,6 +66,24 @@ void check_path(const std::string& path) {
   }
 }
 
+void check_time(const std::string& text) {
+  // Centuries ahead, a time does not fit into the system clock's nanoseconds.
+  const bool plausible = text.starts_with("20") || text.starts_with("21");
+  if (!plausible || rfc3339(parse_rfc3339(text, "created")) != text) {
+    refuse("created is not a plain UTC time: " + quoted(text));
+  }
+}
+
+void check_name(const std::string& name) {
+  check_text(name, "an image's name");
+  try {
+    if (Reference::parse(name).str() == name) return;
+  } catch (const Error&) {
+    // Refused below: here a bad name is the bundle's fault, not the command line's.
+  }
+  refuse("an image's name is not a full reference: " + quoted(name));
+}
+
 using BlobSizes = std::map<std::string_view, std::uint64_t>;
 
 void check_blob(const BlobSizes& blobs, const Digest& digest, const std::uint64_t* size,
@@ -103,12 +121,7 @@ BlobSizes check_blobs(const std::vector<BlobRecord>& records) {
 void check_image(const ImageRecord& image, const BlobSizes& blobs) {
   if (image.names.empty()) refuse("the image " + image.digest.str() + " has no name");
   const std::string owner = "the image " + quoted(image.names.front());
-  for (const auto& name : image.names) {
-    check_text(name, "an image's name");
-    if (Reference::parse(name).str() != name) {
-      refuse("an image's name is not a full reference: " + quoted(name));
-    }
-  }
+  for (const auto& name : image.names) check_name(name);
   check_blob(blobs, image.digest, &image.size, owner);
   const bool index = media_type::is_index(image.media_type);
   if (!index && !media_type::is_manifest(image.media_type)) {
@@ -131,9 +144,7 @@ void check_image(const ImageRecord& image, const BlobSizes& blobs) {
 void check_records(const Inventory& inventory) {
   if (!is_word(inventory.line)) refuse("line is not a word: " + quoted(inventory.line));
   check_number(inventory.serial, "serial");
-  if (rfc3339(parse_rfc3339(inventory.created, "created")) != inventory.created) {
-    refuse("created is not a plain UTC time: " + quoted(inventory.created));
-  }
+  check_time(inventory.created);
   check_text(inventory.kubernetes_version, "kubernetes_version");
   check_text(inventory.cni, "cni", true);
   check_text(inventory.kbundle_version, "kbundle_version", true);

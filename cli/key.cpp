@@ -11,7 +11,15 @@ namespace kbundle::cli {
 namespace {
 
 void print_key(const PublicKey& key) {
-  std::cout << "fingerprint  " << key.fingerprint() << "\n";
+  std::cout << "fingerprint  " << key.fingerprint() << "
+id           " << key.id() << "
+";
+}
+
+// The public half, whichever half the file holds.
+PublicKey read_either_half(const std::filesystem::path& file) {
+  const bool is_private = read_file(file, 64 * 1024).find("PRIVATE KEY") != std::string::npos;
+  return is_private ? PrivateKey::read(file).public_key() : PublicKey::read(file);
 }
 
 void add_generate(CLI::App& key) {
@@ -44,7 +52,7 @@ void add_show(CLI::App& key) {
   verb->add_option("FILE", *file, "a public or private key; default: every trusted key");
   verb->callback([file] {
     if (!file->empty()) {
-      print_key(read_any_key(*file));
+      print_key(read_either_half(*file));
       return;
     }
     const auto store = TrustStore::standard();

@@ -13,6 +13,8 @@ namespace kbundle {
 
 /// What kbundle must set, so that what the bundle holds is what runs.
 struct KubeadmInputs {
+  explicit KubeadmInputs(const KubernetesFacts& facts_) : facts(facts_) {}
+
   const KubernetesFacts& facts;
   bool worker = false;
   std::string node_ip;

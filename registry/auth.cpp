@@ -72,7 +72,7 @@ class ChallengeReader {
       if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
       value += text_[at_];
     }
-    ++at_;
+    if (at_ < text_.size()) ++at_;  // the closing quote
     return value;
   }
 

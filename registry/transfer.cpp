@@ -19,8 +19,10 @@ bool may_pass(long status) { return status == 408 || status == 429 || status >= 
 // One fill(): what is known about the content, and what the answers' callbacks do with it.
 class Filling {
  public:
-  Filling(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan)
-      : remote_(remote), partial_(partial), plan_(plan), total_(plan.size) {
+  // `told` is how many bytes on_bytes already heard of.
+  Filling(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan,
+          std::uint64_t& told)
+      : remote_(remote), partial_(partial), plan_(plan), told_(told), total_(plan.size) {
     if (plan.unverified) partial_.restart();  // of an earlier run: nothing says it is the same
     if (total_ && partial_.offset() > *total_) partial_.restart();
   }
@@ -58,9 +60,9 @@ class Filling {
 
   void report() {
     // Bytes that come again after a restart are not told again.
-    if (partial_.offset() <= reported_) return;
-    if (plan_.on_bytes) plan_.on_bytes(partial_.offset() - reported_);
-    reported_ = partial_.offset();
+    if (partial_.offset() <= told_) return;
+    if (plan_.on_bytes) plan_.on_bytes(partial_.offset() - told_);
+    told_ = partial_.offset();
   }
 
   // Whether it went on well beyond where it ever was at a failure.
@@ -135,12 +137,12 @@ class Filling {
   const Remote& remote_;
   BlobStore::Partial& partial_;
   const DownloadPlan& plan_;
+  std::uint64_t& told_;
   std::optional<std::uint64_t> total_;
   std::string validator_;
   std::string range_problem_;
   std::uint64_t from_ = 0;
   std::uint64_t last_ = 0;
-  std::uint64_t reported_ = 0;
   std::uint64_t failed_at_ = 0;
   bool whole_ = false;
   bool probing_ = false;
@@ -215,7 +217,13 @@ std::optional<Document> Transfer::document(const Remote& remote, std::uint64_t l
 }
 
 bool Transfer::fill(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan) {
-  Filling filling(remote, partial, plan);
+  std::uint64_t told = 0;
+  return fill(remote, partial, plan, told);
+}
+
+bool Transfer::fill(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan,
+                    std::uint64_t& told) {
+  Filling filling(remote, partial, plan, told);
   filling.report();
   Retry retry(attempts_);
   while (!filling.complete() || partial.offset() == 0) {
@@ -255,9 +263,10 @@ bool Transfer::fill(const Remote& remote, BlobStore::Partial& partial, const Dow
 
 bool Transfer::fill_verified(const Remote& remote, BlobStore::Partial& partial,
                              const DownloadPlan& plan) {
+  std::uint64_t told = 0;
   for (int attempt = 1;; ++attempt) {
     try {
-      if (!fill(remote, partial, plan)) return false;
+      if (!fill(remote, partial, plan, told)) return false;
       partial.commit(plan.size.value_or(partial.offset()));
       return true;
     } catch (Error& error) {

@@ -57,6 +57,9 @@ class Transfer {
   HttpResponse send(HttpRequest request, const Remote& remote);
 
  private:
+  bool fill(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan,
+            std::uint64_t& told);
+
   HttpClient& http_;
   Authenticator& authenticator_;
   int attempts_;

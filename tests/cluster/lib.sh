@@ -29,7 +29,7 @@ expect_exit() {
 # expect_says TEXT: the last expect_exit's output holds it.
 expect_says() { [[ $output == *"$1"* ]] || fail "it does not say '$1':"$'\n'"$output"; }
 
-fingerprint() { build/release/kbundle-static key show "$carried/kbundle.pub" | awk '{print $2}'; }
+fingerprint() { build/release/kbundle-static key show "$carried/kbundle.pub" | awk '$1 == "id" {print $2}'; }
 
 carry() {  # carry NODE...
   local node

@@ -13,7 +13,7 @@ GENERATE_OPENAPI=yes              # the module leaves pkg/generated/openapi out
 
 COREDNS=v1.6.7
 ETCD=debian                       # etcd-server of Debian 12 is 3.4, as is the image's
-FLANNEL=github.com/flannel-io/flannel@v0.15.1
+FLANNEL=github.com/flannel-io/flannel@v0.18.1   # the newest whose needs v0.12.0's ClusterRole covers
 FLANNEL_REPLACE=()
 FLANNEL_CNI=                      # the plugin is part of CNI plugins 0.8.7
 CNI_PLUGINS=v0.8.7

@@ -1,0 +1,242 @@
+#include "installer/kubeadm_files.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <memory>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "installer/yaml_json.hpp"
+
+namespace kbundle {
+namespace {
+
+constexpr const char* kPki = "/etc/kubernetes/pki/";
+constexpr const char* kAuthorities[] = {"ca", "front-proxy-ca", "etcd/ca"};
+constexpr const char* kLeaves[] = {"apiserver",     "apiserver-kubelet-client",
+                                   "apiserver-etcd-client", "front-proxy-client",
+                                   "etcd/server",   "etcd/peer",
+                                   "etcd/healthcheck-client"};
+
+using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+
+Bio bio_over(const std::string& text) {
+  return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free};
+}
+
+Certificate read_certificate(const std::string& pem) {
+  const Bio bio = bio_over(pem);
+  Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
+  ERR_clear_error();
+  return certificate;
+}
+
+Key read_key(const std::string& pem) {
+  const Bio bio = bio_over(pem);
+  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  ERR_clear_error();
+  return key;
+}
+
+// One pair; false when one of it is missing or broken (and noted).
+void check_pair(const Host& host, const std::string& stem, bool authority, FilesState& state) {
+  const std::string certificate_file = kPki + stem + ".crt";
+  const std::string key_file = kPki + stem + ".key";
+  const auto certificate_text = host.read(certificate_file);
+  const auto key_text = host.read(key_file);
+  const auto broken = [&](const std::string& file) {
+    state.broken.push_back(file);
+    state.ca_broken |= authority;
+  };
+  Certificate certificate(nullptr, &X509_free);
+  Key key(nullptr, &EVP_PKEY_free);
+  if (!certificate_text) {
+    state.missing.push_back(certificate_file);
+  } else if (!(certificate = read_certificate(*certificate_text))) {
+    broken(certificate_file);
+  }
+  if (!key_text) {
+    state.missing.push_back(key_file);
+  } else if (!(key = read_key(*key_text))) {
+    broken(key_file);
+  }
+  if (!certificate || !key) return;
+  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+    ERR_clear_error();
+    broken(certificate_file);
+    broken(key_file);
+  }
+}
+
+// Whether `leaf` was signed by `authority`'s key.
+void check_signed(const Host& host, const std::string& leaf, const std::string& authority,
+                  FilesState& state) {
+  const std::string file = kPki + leaf + ".crt";
+  const auto leaf_text = host.read(file);
+  const auto authority_text = host.read(kPki + authority + ".crt");
+  if (!leaf_text || !authority_text) return;
+  const auto certificate = read_certificate(*leaf_text);
+  const auto issuer = read_certificate(*authority_text);
+  if (!certificate || !issuer) return;
+  if (X509_verify(certificate.get(), X509_get0_pubkey(issuer.get())) != 1) {
+    ERR_clear_error();
+    state.broken.push_back(file);
+    state.broken.push_back(kPki + leaf + ".key");
+  }
+}
+
+std::vector<Json> documents_or_none(const std::string& text, const std::string& file) {
+  try {
+    return yaml_documents(text, file);
+  } catch (const Error&) {
+    return {};  // cut in the middle: not YAML
+  }
+}
+
+const Json* member(const Json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : &*found;
+}
+
+bool good_kubeconfig(const std::string& text, const std::string& file,
+                     const std::string& ca_base64) {
+  const auto documents = documents_or_none(text, file);
+  if (documents.size() != 1) return false;
+  const Json& config = documents.front();
+  for (const char* list : {"clusters", "contexts", "users"}) {
+    const Json* items = member(config, list);
+    if (items == nullptr || !items->is_array() || items->empty()) return false;
+  }
+  const Json* cluster = member(config["clusters"][0], "cluster");
+  const Json* user = member(config["users"][0], "user");
+  if (cluster == nullptr || user == nullptr || !user->is_object() || user->empty()) return false;
+  if (const Json* authority = member(*cluster, "certificate-authority-data"))
+    return authority->is_string() && authority->get<std::string>() == ca_base64;
+  return true;
+}
+
+// kubeadm writes the volumes last: when every mounted one is there, the file was not cut.
+bool whole_pod(const Json& pod) {
+  if (!pod.is_object() || pod.value("kind", Json()) != Json("Pod")) return false;
+  const Json* spec = member(pod, "spec");
+  const Json* containers = spec == nullptr ? nullptr : member(*spec, "containers");
+  if (containers == nullptr || !containers->is_array() || containers->empty()) return false;
+  std::set<std::string> volumes;
+  if (const Json* list = member(*spec, "volumes"); list != nullptr && list->is_array())
+    for (const Json& volume : *list)
+      if (const Json* source = member(volume, "hostPath");
+          source != nullptr && member(*source, "path") != nullptr)
+        volumes.insert(volume.value("name", ""));
+  for (const Json& container : *containers) {
+    if (member(container, "image") == nullptr) return false;
+    const Json* mounts = member(container, "volumeMounts");
+    if (mounts == nullptr || !mounts->is_array()) continue;
+    for (const Json& mount : *mounts)
+      if (mount.is_object() && !volumes.contains(mount.value("name", ""))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> leaf_certificate_files() {
+  std::vector<std::string> result;
+  for (const char* leaf : kLeaves) {
+    result.push_back(std::string(kPki) + leaf + ".crt");
+    result.push_back(std::string(kPki) + leaf + ".key");
+  }
+  return result;
+}
+
+FilesState check_certificates(const Host& host) {
+  FilesState state;
+  for (const char* authority : kAuthorities) check_pair(host, authority, true, state);
+  for (const char* leaf : kLeaves) check_pair(host, leaf, false, state);
+  if (state.broken.empty()) {
+    for (const char* leaf : {"apiserver", "apiserver-kubelet-client"})
+      check_signed(host, leaf, "ca", state);
+    check_signed(host, "front-proxy-client", "front-proxy-ca", state);
+    for (const char* leaf :
+         {"etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"})
+      check_signed(host, leaf, "etcd/ca", state);
+  }
+  const std::string key_file = std::string(kPki) + "sa.key";
+  const std::string public_file = std::string(kPki) + "sa.pub";
+  const auto key = host.read(key_file);
+  const auto published = host.read(public_file);
+  if (!key) state.missing.push_back(key_file);
+  if (!published) state.missing.push_back(public_file);
+  if (key && !read_key(*key)) state.broken.push_back(key_file);
+  if (published) {
+    const Bio bio = bio_over(*published);
+    const Key parsed(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+    ERR_clear_error();
+    if (!parsed) state.broken.push_back(public_file);
+  }
+  return state;
+}
+
+FilesState check_kubeconfigs(const Host& host, bool super_admin) {
+  FilesState state;
+  const std::string ca_base64 =
+      base64_encode(host.read(std::string(kPki) + "ca.crt").value_or(""));
+  std::vector<std::string> names = {"admin", "kubelet", "controller-manager", "scheduler"};
+  if (super_admin) names.emplace_back("super-admin");
+  for (const std::string& name : names) {
+    const std::string file = "/etc/kubernetes/" + name + ".conf";
+    const auto text = host.read(file);
+    if (!text) {
+      state.missing.push_back(file);
+    } else if (!good_kubeconfig(*text, file, ca_base64)) {
+      state.broken.push_back(file);
+    }
+  }
+  return state;
+}
+
+FilesState check_manifests(const Host& host, const std::vector<std::string>& names) {
+  FilesState state;
+  for (const std::string& name : names) {
+    const std::string file = "/etc/kubernetes/manifests/" + name + ".yaml";
+    const auto text = host.read(file);
+    if (!text) {
+      state.missing.push_back(file);
+      continue;
+    }
+    const auto documents = documents_or_none(*text, file);
+    const bool good = text->ends_with("\n") && documents.size() == 1 && whole_pod(documents[0]);
+    if (!good) state.broken.push_back(file);
+  }
+  return state;
+}
+
+FilesState check_kubelet_files(const Host& host) {
+  FilesState state;
+  const std::string config = "/var/lib/kubelet/config.yaml";
+  const std::string flags = "/var/lib/kubelet/kubeadm-flags.env";
+  if (const auto text = host.read(config); !text) {
+    state.missing.push_back(config);
+  } else {
+    const auto documents = documents_or_none(*text, config);
+    const bool good = documents.size() == 1 && documents[0].is_object() &&
+                      documents[0].value("kind", Json()) == Json("KubeletConfiguration") &&
+                      text->ends_with("\n");
+    if (!good) state.broken.push_back(config);
+  }
+  if (const auto text = host.read(flags); !text) {
+    state.missing.push_back(flags);
+  } else if (!trim(*text).starts_with("KUBELET_KUBEADM_ARGS=\"") || !trim(*text).ends_with("\"")) {
+    state.broken.push_back(flags);
+  }
+  return state;
+}
+
+}  // namespace kbundle

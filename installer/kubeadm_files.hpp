@@ -1,0 +1,31 @@
+// The files kubeadm leaves, checked: kubeadm does not fsync, so a power loss may cut any of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "installer/host.hpp"
+
+namespace kbundle {
+
+struct FilesState {
+  std::vector<std::string> missing;
+  std::vector<std::string> broken;  ///< there, but cut or not belonging together
+  bool ca_broken = false;           ///< one of `broken` is a CA: what it signed is void too
+  bool good() const { return missing.empty() && broken.empty(); }
+};
+
+/// Certificates parse, keys parse, and each key is its certificate's.
+FilesState check_certificates(const Host& host);
+/// admin, controller-manager, scheduler and kubelet (and super-admin) configurations parse, have
+/// their parts, and hold the CA that lies in pki/.
+FilesState check_kubeconfigs(const Host& host, bool super_admin);
+/// Static pod manifests parse and are Pods. `names`: "kube-apiserver", "etcd", …
+FilesState check_manifests(const Host& host, const std::vector<std::string>& names);
+/// config.yaml parses and is a KubeletConfiguration; kubeadm-flags.env has its variable.
+FilesState check_kubelet_files(const Host& host);
+
+/// Every leaf certificate and key below pki/ (not the CAs, not the service account's keys).
+std::vector<std::string> leaf_certificate_files();
+
+}  // namespace kbundle

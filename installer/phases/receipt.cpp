@@ -1,0 +1,192 @@
+// What was installed, for `status` and `reset`; the administrator's kubectl configuration; and the
+// join ticket for the workers.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "installer/kubeadm_config.hpp"
+#include "installer/phases/phases.hpp"
+
+namespace kbundle {
+namespace {
+
+constexpr auto kTokenLife = std::chrono::hours(24);
+
+// A person's home folder, by number: a static executable has no name service.
+struct Home {
+  std::string folder = "/root";
+  unsigned user = 0, group = 0;
+};
+
+class ReceiptPhase final : public Phase {
+ public:
+  explicit ReceiptPhase(Context& context)
+      : Phase("receipt", "receipt, kubectl configuration, join ticket", std::chrono::minutes(1)),
+        context_(context),
+        host_(context.host) {}
+
+  PhaseCheck check() override {
+    std::vector<std::string> actions;
+    if (!receipt_holds()) actions.push_back(std::string("write ") + node_path::receipt);
+    if (context_.master()) {
+      const std::string target = home().folder + "/.kube/config";
+      if (!host_.exists(target)) actions.push_back("write " + target + " (0600)");
+      if (!ticket_holds()) actions.push_back(std::string("write ") + node_path::join_ticket + " (0600)");
+    }
+    if (actions.empty()) return PhaseCheck::done(std::string(node_path::receipt) + " is there");
+    return PhaseCheck::todo("what was installed is written down", actions);
+  }
+
+  void apply() override {
+    if (context_.master()) {
+      copy_admin_config();
+      if (!ticket_holds()) write_ticket();
+    }
+    if (receipt_holds()) return;
+    Json receipt = make_receipt();
+    receipt["installed"] = rfc3339(std::chrono::system_clock::now());
+    host_.write(node_path::receipt, receipt.dump(2) + "\n", 0644);
+  }
+
+  void undo() override {
+    host_.remove(node_path::receipt);
+    host_.remove(node_path::join_ticket);
+  }
+
+ private:
+  Json make_receipt() const {
+    const Inventory& inventory = context_.inventory;
+    Json files = Json::array();
+    for (const FileRecord& file : inventory.files)
+      if (host_.digest(file.path) == file.digest)
+        files.push_back({{"path", file.path},
+                         {"digest", file.digest.str()},
+                         {"component", file.component},
+                         {"version", file.version}});
+    Json images = Json::array();
+    for (const ImageRecord* image : context_.images_for_role())
+      images.push_back({{"names", context_.names_on_node(*image)}, {"digest", image->digest.str()}});
+    const auto own_containerd = !context_.runtime->host_has_own();
+    return {{"format", 1},
+            {"bundle", context_.bundle != nullptr ? context_.bundle->id() : std::string()},
+            {"line", inventory.line},
+            {"serial", inventory.serial},
+            {"kubernetes_version", inventory.kubernetes_version},
+            {"kbundle_version", inventory.kbundle_version},
+            {"cni", inventory.cni},
+            {"role", context_.master() ? "master" : "worker"},
+            {"node_name", context_.node_name},
+            {"node_ip", context_.network.node_ip},
+            {"runtime",
+             {{"name", context_.runtime->name()},
+              {"version", context_.runtime->version()},
+              {"from_bundle", own_containerd}}},
+            {"files", files},
+            {"images", images}};
+  }
+
+  bool receipt_holds() const {
+    const auto text = host_.read(node_path::receipt);
+    if (!text) return false;
+    try {
+      Json kept = parse_json(*text, node_path::receipt);
+      kept.erase("installed");
+      return kept == make_receipt();
+    } catch (const Error&) {
+      return false;  // cut by a power loss: made again
+    }
+  }
+
+  Home home() const {
+    Home result;
+    const char* number = std::getenv("SUDO_UID");
+    if (number == nullptr || !host_.live()) return result;
+    const auto entry =
+        host_.run({.argv = {"getent", "passwd", number}, .timeout = std::chrono::seconds(10)});
+    const auto fields = split(trim(entry.output), ':');
+    if (!entry.ok() || fields.size() < 7 || fields[2] != number || !fields[5].starts_with("/"))
+      return result;
+    const auto number_of = [](const std::string& text, unsigned& value) {
+      return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc();
+    };
+    Home found;
+    if (!number_of(fields[2], found.user) || !number_of(fields[3], found.group)) return result;
+    found.folder = fields[5];
+    return found;
+  }
+
+  void copy_admin_config() const {
+    const auto config = host_.read(node_path::admin_config);
+    if (!config) return;
+    const Home owner = home();
+    const std::string folder = owner.folder + "/.kube";
+    const std::string target = folder + "/config";
+    if (const auto present = host_.read(target)) {
+      if (*present != *config)
+        context_.progress.warn(target + " is there already and stays; use kubectl --kubeconfig " +
+                               node_path::admin_config);
+      return;
+    }
+    const bool had_folder = host_.exists(folder);
+    make_folders(host_.at(folder), 0750);
+    // In a person's own folder: not as root through a link of theirs.
+    AtomicFile file(host_.at(target), 0600);
+    file.write(*config);
+    if (owner.user != 0) {
+      if (::fchown(file.fd(), owner.user, owner.group) != 0)
+        throw_errno("give " + target + " to user " + std::to_string(owner.user), errno);
+      if (!had_folder &&
+          ::lchown(host_.at(folder).c_str(), owner.user, owner.group) != 0)
+        throw_errno("give " + folder + " to user " + std::to_string(owner.user), errno);
+    }
+    file.commit();
+  }
+
+  JoinTicket make_ticket() const {
+    JoinTicket ticket;
+    ticket.endpoint = context_.api_endpoint();
+    ticket.token = kept_secrets(host_.read(node_path::kubeadm_config).value_or("")).token;
+    ticket.ca_cert_hash = ca_cert_hash(host_.read("/etc/kubernetes/pki/ca.crt").value_or(""));
+    ticket.kubernetes_version = context_.inventory.kubernetes_version;
+    ticket.bundle = context_.bundle != nullptr ? context_.bundle->id() : std::string();
+    return ticket;
+  }
+
+  bool ticket_holds() const {
+    const auto text = host_.read(node_path::join_ticket);
+    if (!text || !host_.exists("/etc/kubernetes/pki/ca.crt")) return false;
+    try {
+      JoinTicket kept = JoinTicket::parse(*text, node_path::join_ticket);
+      kept.created.clear();
+      kept.expires.clear();
+      return kept.serialize() == make_ticket().serialize();
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  void write_ticket() const {
+    JoinTicket ticket = make_ticket();
+    const auto now = std::chrono::system_clock::now();
+    ticket.created = rfc3339(now);
+    ticket.expires = rfc3339(now + kTokenLife);
+    host_.write(node_path::join_ticket, ticket.serialize(), 0600);
+  }
+
+  Context& context_;
+  Host& host_;
+};
+
+}  // namespace
+
+std::unique_ptr<Phase> make_receipt_phase(Context& context) {
+  return std::make_unique<ReceiptPhase>(context);
+}
+
+}  // namespace kbundle

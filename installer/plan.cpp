@@ -1,0 +1,25 @@
+#include "installer/phases/phases.hpp"
+
+namespace kbundle {
+
+std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
+  std::vector<std::unique_ptr<Phase>> plan;
+  plan.push_back(make_host_phase(context));
+  plan.push_back(make_programs_phase(context));
+  // Another root is prepared with files; what follows needs the running host.
+  if (!context.host.live()) return plan;
+  plan.push_back(make_runtime_phase(context));
+  plan.push_back(make_images_phase(context));
+  plan.push_back(make_kubeadm_config_phase(context));
+  for (auto& phase : make_kubeadm_phases(context)) plan.push_back(std::move(phase));
+  if (context.master()) {
+    if (context.resolver.no_nameserver) plan.push_back(make_coredns_phase(context));
+    if (context.inventory.find_file("cni-manifest", context.platform) != nullptr)
+      plan.push_back(make_cni_phase(context));
+  }
+  plan.push_back(make_ready_phase(context));
+  plan.push_back(make_receipt_phase(context));
+  return plan;
+}
+
+}  // namespace kbundle

@@ -1,0 +1,80 @@
+#include "bundles/layout.hpp"
+
+#include <catch2/catch.hpp>
+#include <numeric>
+
+#include "bundles/ustar.hpp"
+#include "sample.hpp"
+
+using namespace kbundle;
+
+namespace {
+
+std::vector<std::uint64_t> plan(const std::vector<std::uint64_t>& spans) {
+  const auto frames = plan_frames(spans);
+  CHECK(std::accumulate(frames.begin(), frames.end(), std::uint64_t{0}) ==
+        std::accumulate(spans.begin(), spans.end(), std::uint64_t{0}));
+  return frames;
+}
+
+using Sizes = std::vector<std::uint64_t>;
+constexpr std::uint64_t F = kFrameContent;
+
+}  // namespace
+
+TEST_CASE("how members are cut into frames") {
+  CHECK(plan({}).empty());
+  CHECK(plan({1024}) == Sizes{1024});
+  CHECK(plan({512, 1024, 1024}) == Sizes{2560});
+  CHECK(plan({F - 1024, 1024}) == Sizes{F});
+  CHECK(plan({F - 1024, 1536}) == Sizes{F - 1024, 1536});
+  CHECK(plan({F}) == Sizes{F});
+  CHECK(plan({512, F, 512}) == Sizes{512, F, 512});
+  CHECK(plan({F + 512}) == Sizes{F, 512});
+  CHECK(plan({512, 2 * F, 1024}) == Sizes{512, F, F, 1024});
+  // What is left of a large member stays alone: the next one starts a frame of its own.
+  CHECK(plan({512, 2 * F + 512, 1024, 1024}) == Sizes{512, F, F, 512, 2048});
+}
+
+TEST_CASE("the canonical tar header") {
+  const test::TemporaryFolder folder;
+  const auto header = ustar_header("blobs/sha256/" + std::string(64, 'a'), 5);
+  std::string archive(header.data(), header.size());
+  archive += "hello" + std::string(ustar_padding(5), '\0') + std::string(kUstarEndSize, '\0');
+  CHECK(archive.size() == ustar_span(5) + kUstarEndSize);
+  write_file(folder / "a.tar", archive);
+  const auto list =
+      test::shell("TZ=UTC tar tvf " + (folder / "a.tar").string() + " --numeric-owner");
+  REQUIRE(list.ok());
+  CHECK(list.errors.empty());
+  CHECK(list.output.find("-rw-r--r-- 0/0 ") == 0);
+  CHECK(list.output.find(" 5 1970-01-01 00:00 blobs/sha256/aaaa") != std::string::npos);
+
+  CHECK(ustar_padding(0) == 0);
+  CHECK(ustar_padding(512) == 0);
+  CHECK(ustar_padding(513) == 511);
+  const auto largest = ustar_header("x", (1ULL << 33U) - 1);
+  CHECK(std::string(largest.data() + 124, 12) == std::string("77777777777\0", 12));
+  CHECK_THROWS_AS(ustar_header("x", 1ULL << 33U), Error);
+  CHECK_THROWS_AS(ustar_header(std::string(101, 'x'), 1), Error);
+  CHECK_THROWS_AS(ustar_header("", 1), Error);
+}
+
+TEST_CASE("index.json names images and leaves files unnamed") {
+  const auto sample = test::small_sample();
+  const auto index = Json::parse(bundle_index_json(sample.inventory));
+  CHECK(index.at("schemaVersion") == 2);
+  const auto& manifests = index.at("manifests");
+  REQUIRE(manifests.size() == 3 + 3);
+  CHECK(manifests[0].at("digest") == manifests[1].at("digest"));
+  CHECK(manifests[0].at("annotations").at("io.containerd.image.name") ==
+        "k8s.gcr.io/kube-apiserver:v1.18.2");
+  CHECK(manifests[1].at("annotations").at("io.containerd.image.name") ==
+        "registry.local/kube-apiserver:v1.18.2");
+  CHECK(manifests[2].at("annotations").at("org.opencontainers.image.ref.name") == "3.2");
+  for (std::size_t i = 3; i < 6; ++i) {
+    CHECK(manifests[i].at("mediaType") == "application/octet-stream");
+    CHECK(manifests[i].at("annotations").size() == 2);
+    CHECK(manifests[i].at("annotations").contains("vnd.kbundle.path"));
+  }
+}
