@@ -85,15 +85,18 @@ std::vector<ResolvedImage> resolve_images(Fetcher& fetcher, const Settings& sett
     images[index] = resolve_image(fetcher, each, locked_image(settings.lock, each.name.str()));
   });
   task->done(settings.lock ? "the lock's" : "");
-  std::vector<std::string> mirrored;
+  std::vector<std::string> hosts;
   for (const ResolvedImage& image : images) {
-    if (image.mirrored) mirrored.push_back(image.from);
+    const std::string host = image.from.substr(0, image.from.find('/'));
+    if (image.mirrored && std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
+      hosts.push_back(host);
+    }
   }
-  if (!settings.lock && !mirrored.empty()) {
-    progress.warn(fmt::format(
-        "the digests of these names are the word of a place that is not their own registry: {}; "
-        "bundle.lock holds them: compare them with upstream's when you can",
-        fmt::join(mirrored, ", ")));
+  if (!settings.lock && !hosts.empty()) {
+    progress.warn(
+        fmt::format("{} said which digests some names have, not their own registries; "
+                    "bundle.lock holds them: compare them with upstream's when you can",
+                    fmt::join(hosts, ", ")));
   }
   return images;
 }
@@ -137,9 +140,10 @@ Lock settled_lock(const Settings& settings, const Resolved& resolved, Progress& 
                   fmt::format("use kbundle {}, which wrote it", settings.lock->kbundle_version));
     }
     if (settings.lock->kbundle_version != kbundle_version()) {
-      progress.warn(fmt::format("kbundle {} wrote the lock and this is {}: the bundle will hold the "
-                                "same, but not be the same bit for bit",
-                                settings.lock->kbundle_version, kbundle_version()));
+      progress.warn(
+          fmt::format("kbundle {} wrote the lock and this is {}: the bundle will hold the "
+                      "same, but not be the same bit for bit",
+                      settings.lock->kbundle_version, kbundle_version()));
     }
     return *settings.lock;
   }
@@ -183,7 +187,8 @@ void check_download_room(const Fetcher& fetcher, const Settings& settings,
       bundle += file.size / 5;
     }
   }
-  check_room({{settings.cache_dir, cache, "the cache"}, {settings.output_dir, bundle, "the bundle"}});
+  check_room(
+      {{settings.cache_dir, cache, "the cache"}, {settings.output_dir, bundle, "the bundle"}});
 }
 
 // Copies the static executable beside the bundle; false when there is none for these sites.
@@ -272,8 +277,7 @@ BuildReport build(const BuildOptions& options, Progress& progress, Upstream& ups
                                  report_name};
   write_file(settings.output_dir / "bundle.lock", resolved.lock.serialize());
   write_file(settings.output_dir / "kbundle.pub", signer.key.public_key().pem());
-  write_file(settings.output_dir / report_name,
-             report_json(report, resolved, fetcher, started));
+  write_file(settings.output_dir / report_name, report_json(report, resolved, fetcher, started));
   report.has_site_executable = copy_site_executable(settings, progress);
   if (report.has_site_executable) names.emplace_back("kbundle");
   write_sums(settings.output_dir, names, signer.key);

@@ -19,19 +19,19 @@ namespace kbundle {
 class Upstream;
 
 struct BuildOptions {
-  std::string version;                      ///< "v1.18.2"
-  std::filesystem::path output_dir = ".";   ///< made when it is missing
-  std::vector<std::string> architectures;   ///< empty: the lock's, else this host's
-  std::string cni = "flannel";              ///< flannel, none, or a manifest file
-  std::vector<std::string> without;         ///< components left out: "crictl", …
+  std::string version;                     ///< "v1.18.2"
+  std::filesystem::path output_dir = ".";  ///< made when it is missing
+  std::vector<std::string> architectures;  ///< empty: the lock's, else this host's
+  std::string cni = "flannel";             ///< flannel, none, or a manifest file
+  std::vector<std::string> without;        ///< components left out: "crictl", …
   std::vector<std::string> extra_images;
   Mirrors mirrors;
   std::optional<std::filesystem::path> lock_file;  ///< nothing else than its digests passes
   std::filesystem::path sign_key;   ///< empty: $XDG_CONFIG_HOME or ~/.config /kbundle/signing.key
   std::filesystem::path cache_dir;  ///< empty: $XDG_CACHE_HOME or ~/.cache /kbundle
   TransportOptions transport;
-  bool dry_run = false;      ///< resolves names only; touches neither network nor disk
-  std::size_t parallel = 4;  ///< downloads at once
+  bool dry_run = false;                   ///< resolves names only; touches neither network nor disk
+  std::size_t parallel = 4;               ///< downloads at once
   std::filesystem::path site_executable;  ///< empty: kbundle-static beside this executable
 };
 
@@ -43,8 +43,8 @@ struct BuildReport {
   std::string line;
   std::uint64_t serial = 0;
   std::size_t images = 0;
-  std::size_t files = 0;         ///< programs and manifests that install will place
-  std::uint64_t fetched = 0;     ///< bytes that came over the network
+  std::size_t files = 0;      ///< programs and manifests that install will place
+  std::uint64_t fetched = 0;  ///< bytes that came over the network
   std::chrono::milliseconds elapsed{0};
   std::string key_fingerprint;
   std::filesystem::path new_key;  ///< where a signing key was made in this run; or empty

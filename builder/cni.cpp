@@ -25,9 +25,8 @@ const LockedFile* locked_manifest(const Settings& settings) {
 
 void check_locked(const LockedFile* locked, const std::string& text) {
   if (locked == nullptr || sha256(text) == locked->digest) return;
-  throw Error(ExitCode::verification,
-              fmt::format("its digest is {}, the lock wants {}", sha256(text).str(),
-                          locked->digest.str()));
+  throw Error(ExitCode::verification, fmt::format("its digest is {}, the lock wants {}",
+                                                  sha256(text).str(), locked->digest.str()));
 }
 
 // The manifest's text and where it came from.
@@ -100,8 +99,8 @@ ResolvedCni resolve_cni(Fetcher& fetcher, const Settings& settings, const Catalo
   fetcher.store().put(digest, found.text);
 
   ResolvedFile file;
-  file.locked = {kCniComponent, facts ? facts->version : "", "", url, digest, found.text.size(),
-                 "recorded"};
+  file.locked = {kCniComponent, facts ? facts->version : "", "",        url,
+                 digest,        found.text.size(),           "recorded"};
   if (locked != nullptr) file.locked = *locked;
   file.from = found.from;
   file.records.push_back({kCniComponent, kCniPath, 0644, Platform{"linux", "", ""}, digest,

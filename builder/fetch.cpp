@@ -14,8 +14,12 @@ namespace {
 
 constexpr const char* kCache = "cache";
 
-std::string name_of(const Reference& place) { return place.str(); }
-std::string name_of(const std::string& place) { return place; }
+std::string name_of(const Reference& place) {
+  return place.str();
+}
+std::string name_of(const std::string& place) {
+  return place;
+}
 
 // What each place said.
 class Failures {
@@ -116,20 +120,20 @@ class Fetcher::Turn {
 };
 
 Fetcher::Document Fetcher::manifest(const Reference& wanted) {
-  return first_answer(wanted.str(), mirrors_.places(wanted),
-                      [&](const Reference& place) -> std::optional<Document> {
-                        auto answer = upstream_.manifest(place);
-                        if (!answer) return std::nullopt;
-                        if (sha256(answer->bytes) != answer->digest ||
-                            (!wanted.digest().empty() && answer->digest != wanted.digest())) {
-                          throw Error(ExitCode::verification,
-                                      fmt::format("its manifest has the digest {}, wanted {}",
-                                                  sha256(answer->bytes).str(),
-                                                  wanted.digest().empty() ? answer->digest.str()
-                                                                          : wanted.digest().str()));
-                        }
-                        return Document{*std::move(answer), place.str(), place != wanted};
-                      });
+  return first_answer(
+      wanted.str(), mirrors_.places(wanted),
+      [&](const Reference& place) -> std::optional<Document> {
+        auto answer = upstream_.manifest(place);
+        if (!answer) return std::nullopt;
+        if (sha256(answer->bytes) != answer->digest ||
+            (!wanted.digest().empty() && answer->digest != wanted.digest())) {
+          throw Error(
+              ExitCode::verification,
+              fmt::format("its manifest has the digest {}, wanted {}", sha256(answer->bytes).str(),
+                          wanted.digest().empty() ? answer->digest.str() : wanted.digest().str()));
+        }
+        return Document{*std::move(answer), place.str(), place != wanted};
+      });
 }
 
 void Fetcher::blob(const Reference& repository, const Descriptor& descriptor,
@@ -160,8 +164,8 @@ Fetcher::Text Fetcher::file(const std::string& url, std::uint64_t limit,
                       });
 }
 
-std::string Fetcher::download(const std::string& url, const Digest& digest,
-                              const OnBytes& on_total, const OnBytes& on_bytes) {
+std::string Fetcher::download(const std::string& url, const Digest& digest, const OnBytes& on_total,
+                              const OnBytes& on_bytes) {
   const Turn turn(*this, digest);
   if (store_.find(digest)) {
     remember(digest, kCache);
@@ -179,8 +183,8 @@ std::string Fetcher::download(const std::string& url, const Digest& digest,
 }
 
 Fetcher::Found Fetcher::download_unknown(const std::string& url, const OnBytes& on_bytes) {
-  auto found = first_answer(
-      url, mirrors_.places(url), [&](const std::string& each) -> std::optional<Found> {
+  auto found =
+      first_answer(url, mirrors_.places(url), [&](const std::string& each) -> std::optional<Found> {
         const auto answer = upstream_.download_unknown(each, store_, counting(on_bytes));
         if (!answer) return std::nullopt;
         return Found{answer->digest, answer->size, each};

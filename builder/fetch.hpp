@@ -31,8 +31,8 @@ class Fetcher {
 
   struct Document {
     ManifestAnswer answer;
-    std::string from;        ///< "registry.example/k8s/pause:3.2"
-    bool mirrored = false;   ///< not the first name's own registry
+    std::string from;       ///< "registry.example/k8s/pause:3.2"
+    bool mirrored = false;  ///< not the first name's own registry
   };
   /// A manifest or index. With a digest in `wanted`, only bytes with that digest pass.
   Document manifest(const Reference& wanted);

@@ -111,11 +111,10 @@ Inventory make_inventory(const Settings& settings, const Resolved& resolved,
                               blobs[i - 1].size, blobs[i].size));
     }
   }
-  blobs.erase(std::unique(blobs.begin(), blobs.end(),
-                          [](const auto& left, const auto& right) {
-                            return left.digest == right.digest;
-                          }),
-              blobs.end());
+  blobs.erase(
+      std::unique(blobs.begin(), blobs.end(),
+                  [](const auto& left, const auto& right) { return left.digest == right.digest; }),
+      blobs.end());
   for (const BlobRecord& blob : blobs) {
     if (store.find(blob.digest) != blob.size) {
       incomplete(fmt::format("the cache has no {} of {} bytes", blob.digest.str(), blob.size));

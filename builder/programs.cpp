@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::uint64_t kMaxSumFile = 1U << 20U;
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 // Fetches the release file and fills in everything but the records.
 ResolvedFile fetch_release(Fetcher& fetcher, const DownloadFacts& facts,
@@ -36,8 +38,7 @@ ResolvedFile fetch_release(Fetcher& fetcher, const DownloadFacts& facts,
     expected = published_sum(sum.text, name, facts.sum_url);
   }
   // After the sum: a bar that waits for another request looks like a stall.
-  const auto task = progress.start(fmt::format("{} {}", file.locked.component,
-                                               file.locked.version),
+  const auto task = progress.start(fmt::format("{} {}", file.locked.component, file.locked.version),
                                    locked == nullptr ? 0 : locked->size);
   const auto advance = [&](std::uint64_t bytes) { task->advance(bytes); };
   if (!expected.empty()) {
@@ -45,9 +46,8 @@ ResolvedFile fetch_release(Fetcher& fetcher, const DownloadFacts& facts,
     file.locked.digest = expected;
     file.locked.size = fetcher.store().find(expected).value_or(0);
     if (locked != nullptr && locked->size != file.locked.size) {
-      throw Error(ExitCode::verification,
-                  fmt::format("{}: the lock says {} bytes, found {}", locked->url, locked->size,
-                              file.locked.size));
+      throw Error(ExitCode::verification, fmt::format("{}: the lock says {} bytes, found {}",
+                                                      locked->url, locked->size, file.locked.size));
     }
     task->done(file.from == "cache" ? "in the cache"
                : locked != nullptr  ? "the lock's sha256 held"
@@ -59,8 +59,9 @@ ResolvedFile fetch_release(Fetcher& fetcher, const DownloadFacts& facts,
     file.locked.size = found.size;
     file.locked.sum = "recorded";
     task->done("sha256 recorded");
-    progress.warn(fmt::format("{} publishes no sum for {}; what came is recorded in bundle.lock: {}",
-                              facts.component, base_name(facts.url), found.digest.str()));
+    progress.warn(
+        fmt::format("{} publishes no sum for {}; what came is recorded in bundle.lock: {}",
+                    facts.component, base_name(facts.url), found.digest.str()));
   }
   return file;
 }
@@ -92,8 +93,8 @@ ResolvedFile fetch_program(Fetcher& fetcher, const DownloadFacts& facts,
   const auto record = [&](const std::string& path, const Digest& digest, std::uint64_t size) {
     const auto rule = std::find_if(facts.members.begin(), facts.members.end(),
                                    [&](const auto& each) { return path.starts_with(each.path); });
-    file.records.push_back({facts.component, path, rule->mode, platform, digest, size,
-                            file.locked.version});
+    file.records.push_back(
+        {facts.component, path, rule->mode, platform, digest, size, file.locked.version});
   };
   if (!facts.archive) {
     record(facts.members.front().path, file.locked.digest, file.locked.size);

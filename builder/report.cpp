@@ -8,8 +8,8 @@
 
 namespace kbundle {
 
-std::string report_json(const BuildReport& report, const Resolved& resolved,
-                        const Fetcher& fetcher, std::chrono::system_clock::time_point started) {
+std::string report_json(const BuildReport& report, const Resolved& resolved, const Fetcher& fetcher,
+                        std::chrono::system_clock::time_point started) {
   const auto origins = fetcher.origins();
   const auto origin = [&](const Digest& digest) {
     const auto found = origins.find(digest.str());

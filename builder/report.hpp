@@ -12,7 +12,7 @@
 namespace kbundle {
 
 /// JSON, sorted keys, two spaces.
-std::string report_json(const BuildReport& report, const Resolved& resolved,
-                        const Fetcher& fetcher, std::chrono::system_clock::time_point started);
+std::string report_json(const BuildReport& report, const Resolved& resolved, const Fetcher& fetcher,
+                        std::chrono::system_clock::time_point started);
 
 }  // namespace kbundle

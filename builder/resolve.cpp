@@ -73,9 +73,9 @@ void resolve_index(Fetcher& fetcher, const WantedImage& wanted, const std::strin
       throw Error(ExitCode::verification, fmt::format("{} has no {} image", what, platform.str()),
                   "leave that architecture out of --arch");
     }
-    const Manifest manifest = Manifest::parse(document(fetcher, wanted.name, *entry),
-                                              entry->media_type,
-                                              fmt::format("{} for {}", what, platform.str()));
+    const Manifest manifest =
+        Manifest::parse(document(fetcher, wanted.name, *entry), entry->media_type,
+                        fmt::format("{} for {}", what, platform.str()));
     image.platforms.push_back(resolved_platform(platform, *entry, manifest));
   }
 }
@@ -85,8 +85,8 @@ void resolve_manifest(Fetcher& fetcher, const WantedImage& wanted, const std::st
   const std::string what = wanted.name.str();
   const Manifest manifest = Manifest::parse(bytes, image.media_type, what);
   image.media_type = manifest.media_type;
-  const Platform found = config_platform(fetcher, image.name.with_digest(image.digest),
-                                         manifest.config);
+  const Platform found =
+      config_platform(fetcher, image.name.with_digest(image.digest), manifest.config);
   for (const Platform& platform : wanted.platforms) {
     if (platform.accepts(found)) continue;
     throw Error(ExitCode::verification,
@@ -128,7 +128,9 @@ ImageRecord ResolvedImage::record() const {
   return record;
 }
 
-LockedImage ResolvedImage::locked() const { return {name.str(), digest, media_type, size}; }
+LockedImage ResolvedImage::locked() const {
+  return {name.str(), digest, media_type, size};
+}
 
 std::vector<BlobToFetch> ResolvedImage::blobs() const {
   std::vector<BlobToFetch> blobs;
@@ -183,8 +185,8 @@ ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted,
   }
   if (locked != nullptr && locked->media_type != image.media_type) {
     throw Error(ExitCode::verification,
-                fmt::format("{}: the lock says {}, found {}", wanted.name.str(),
-                            locked->media_type, printable(image.media_type)));
+                fmt::format("{}: the lock says {}, found {}", wanted.name.str(), locked->media_type,
+                            printable(image.media_type)));
   }
   return image;
 }

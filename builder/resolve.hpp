@@ -49,7 +49,6 @@ struct ResolvedImage {
 
 /// With `locked`, that digest is asked for and nothing else passes. Documents go into the store.
 /// Error{network} when it cannot be had, Error{verification} when a platform is missing.
-ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted,
-                            const LockedImage* locked);
+ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted, const LockedImage* locked);
 
 }  // namespace kbundle

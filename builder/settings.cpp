@@ -4,29 +4,17 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
+#include "core/user_folders.hpp"
 
 namespace kbundle {
 namespace {
 
 [[noreturn]] void usage(const std::string& message, const std::string& hint = {}) {
   throw Error(ExitCode::usage, message, hint);
-}
-
-// $VARIABLE/kbundle, or ~/FALLBACK/kbundle.
-std::filesystem::path standard_folder(const char* variable, const char* fallback,
-                                      const char* flag) {
-  const char* set = std::getenv(variable);
-  if (set != nullptr && *set == '/') return std::filesystem::path(set) / "kbundle";
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home != '/') {
-    usage(fmt::format("neither {} nor HOME is set", variable), fmt::format("name it: {}", flag));
-  }
-  return std::filesystem::path(home) / fallback / "kbundle";
 }
 
 std::filesystem::path beside_this_executable(const char* name) {
@@ -40,16 +28,14 @@ void sort_once(std::vector<std::string>& words) {
   words.erase(std::unique(words.begin(), words.end()), words.end());
 }
 
-void settle_architectures(Settings& settings, const BuildOptions& options,
-                          const Catalog& catalog) {
+void settle_architectures(Settings& settings, const BuildOptions& options, const Catalog& catalog) {
   std::vector<std::string> architectures = options.architectures;
   if (architectures.empty() && settings.lock) architectures = settings.lock->architectures;
   if (architectures.empty()) architectures = {host_architecture()};
   sort_once(architectures);
   if (settings.lock && architectures != settings.lock->architectures) {
     usage(fmt::format("the lock is for {}, not for {}",
-                      fmt::join(settings.lock->architectures, ","),
-                      fmt::join(architectures, ",")),
+                      fmt::join(settings.lock->architectures, ","), fmt::join(architectures, ",")),
           "leave --arch out, or build without --lock");
   }
   for (const std::string& architecture : architectures) {
@@ -82,8 +68,7 @@ void settle_without(Settings& settings, const BuildOptions& options, const Catal
 
 void settle_cni(Settings& settings, const BuildOptions& options, const Catalog& catalog) {
   const auto locked = [&](std::string_view word) {
-    return settings.lock->cni == word ||
-           settings.lock->cni.starts_with(std::string(word) + " ");
+    return settings.lock->cni == word || settings.lock->cni.starts_with(std::string(word) + " ");
   };
   settings.cni = options.cni;
   if (settings.lock && settings.cni == "flannel" && !locked("flannel")) {
@@ -159,13 +144,9 @@ Settings settle(const BuildOptions& options, const Catalog& catalog) {
   settle_extra_images(settings, options);
   if (options.parallel == 0 || options.parallel > 64) usage("--parallel takes 1 to 64");
   settings.output_dir = options.output_dir.empty() ? "." : options.output_dir;
-  settings.cache_dir = !options.cache_dir.empty()
-                           ? options.cache_dir
-                           : standard_folder("XDG_CACHE_HOME", ".cache", "--cache DIR");
+  settings.cache_dir = options.cache_dir.empty() ? user_cache_folder() : options.cache_dir;
   settings.sign_key =
-      !options.sign_key.empty()
-          ? options.sign_key
-          : standard_folder("XDG_CONFIG_HOME", ".config", "--sign-key FILE") / "signing.key";
+      options.sign_key.empty() ? user_config_folder() / "signing.key" : options.sign_key;
   settings.site_executable = !options.site_executable.empty()
                                  ? options.site_executable
                                  : beside_this_executable("kbundle-static");

@@ -15,11 +15,11 @@ namespace kbundle {
 
 struct Settings {
   KubernetesFacts facts;
-  std::vector<Platform> platforms;   ///< sorted
-  std::vector<std::string> without;  ///< sorted
+  std::vector<Platform> platforms;        ///< sorted
+  std::vector<std::string> without;       ///< sorted
   std::vector<std::string> extra_images;  ///< full references
-  std::string cni;                     ///< "flannel", "none" or "file"
-  std::filesystem::path cni_file;      ///< for "file"; may be empty with a lock
+  std::string cni;                        ///< "flannel", "none" or "file"
+  std::filesystem::path cni_file;         ///< for "file"; may be empty with a lock
   std::optional<Lock> lock;
   std::filesystem::path output_dir, cache_dir, sign_key, site_executable;
 

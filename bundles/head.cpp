@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <vector>
 
 #include "bundles/frames.hpp"
 #include "bundles/inventory_checks.hpp"
@@ -122,8 +121,8 @@ void check_padding(const RandomSource& file, const Head& head, std::uint64_t hea
   }
   const auto start =
       skippable_header(kPaddingMagic, head_size - head.frame0_stored - kSkippableHeaderSize);
-  std::vector<std::byte> found(kCopyBufferSize);
-  std::vector<std::byte> wanted(kCopyBufferSize);  // zeros, behind the frame's own header
+  std::array<std::byte, 16 * 1024> found{};
+  std::array<std::byte, 16 * 1024> wanted{};  // zeros, behind the frame's own header
   std::memcpy(wanted.data(), start.data(), start.size());
   for (auto offset = head.frame0_stored; offset < head_size;) {
     const auto size = std::min<std::uint64_t>(found.size(), head_size - offset);

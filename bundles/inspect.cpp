@@ -23,6 +23,10 @@ std::uint64_t content_size(const Inventory& inventory) {
   return size;
 }
 
+std::string counted(std::size_t count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 std::string platform_of(const FileRecord& file) {
   return file.platform.architecture.empty() ? "any" : file.platform.str();
 }
@@ -55,8 +59,8 @@ std::string inspect_table(const Bundle& bundle) {
   head.add({"created", printable(inventory.created)});
   head.add({"signed", signer_names(bundle)});
   head.add({"size", human_size(bundle.size()) + " (" + human_size(content_size(inventory)) +
-                        " in " + std::to_string(inventory.blobs.size()) + " blobs, " +
-                        std::to_string(inventory.frames.size()) + " frames)"});
+                        " in " + counted(inventory.blobs.size(), "blob") + ", " +
+                        counted(inventory.frames.size(), "frame") + ")"});
   const auto& budgets = inventory.budgets;
   head.add({"needs", human_size(budgets.disk_runtime) + " for images, " +
                          human_size(budgets.disk_programs) + " for programs, " +

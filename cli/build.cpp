@@ -19,12 +19,12 @@ void add_build(CLI::App& app, const Globals& globals) {
   auto* verb = app.add_subcommand(
       "build", "pull a Kubernetes version's images and programs into one signed bundle");
   verb->add_option("VERSION", options.version, "Kubernetes version, v1.18.2")->required();
-  verb->add_option("-o,--output", options.output_dir, "folder the bundle is written to", true)
+  verb->add_option("-o,--output", options.output_dir, "folder the bundle is written to")->capture_default_str()
       ->type_name("DIR");
   verb->add_option("--arch", options.architectures, "architectures, amd64 by default")
       ->delimiter(',')
       ->type_name("LIST");
-  verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own", true);
+  verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own")->capture_default_str();
   verb->add_option("--without", options.without,
                    "leave a program out: crictl, containerd, runc, ...")
       ->delimiter(',')
@@ -43,7 +43,7 @@ void add_build(CLI::App& app, const Globals& globals) {
       ->type_name("FILE");
   verb->add_option("--cache", options.cache_dir, "where downloads are kept between builds")
       ->type_name("DIR");
-  verb->add_option("--parallel", options.parallel, "downloads at once", true);
+  verb->add_option("--parallel", options.parallel, "downloads at once")->capture_default_str();
   verb->add_option("--ca", options.transport.ca_file, "more CA certificates (PEM)")
       ->type_name("FILE");
   verb->add_option("--plain-http", options.transport.plain_http,

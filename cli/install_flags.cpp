@@ -49,7 +49,7 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
                   "findings that shall not stop the install, by name, or all")
       ->delimiter(',')
       ->type_name("LIST");
-  verb.add_option("--root", options.root, "the host's root folder", true);
+  verb.add_option("--root", options.root, "the host's root folder")->capture_default_str();
 }
 
 }  // namespace kbundle::cli

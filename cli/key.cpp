@@ -6,14 +6,13 @@
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/user_folders.hpp"
 
 namespace kbundle::cli {
 namespace {
 
 void print_key(const PublicKey& key) {
-  std::cout << "fingerprint  " << key.fingerprint() << "
-id           " << key.id() << "
-";
+  std::cout << "fingerprint  " << key.fingerprint() << "\nid           " << key.id() << "\n";
 }
 
 // The public half, whichever half the file holds.
@@ -34,7 +33,7 @@ void add_generate(CLI::App& key) {
   verb->add_flag("--ecdsa", options->ecdsa,
                  "ECDSA P-256, for sites whose openssl is older than 3.0");
   verb->callback([options] {
-    const auto file = options->file.empty() ? standard_signing_key() : options->file;
+    const auto file = options->file.empty() ? user_config_folder() / "signing.key" : options->file;
     const auto made =
         PrivateKey::generate(options->ecdsa ? KeyAlgorithm::ecdsa_p256 : KeyAlgorithm::ed25519);
     make_folders(std::filesystem::absolute(file).parent_path(), 0700);

@@ -18,10 +18,10 @@ kbundle_external(crypto libcrypto)
 kbundle_external(curl libcurl)
 kbundle_external(archive libarchive)
 kbundle_external(yaml yaml-cpp)
-kbundle_external(fmt fmt)
 
-# Header-only.
-foreach(header json toml cli11)
+# Header-only. fmt too: Debian ships no archive of it for the static executable.
+foreach(header json toml cli11 fmt)
   add_library(kb_${header} INTERFACE)
   add_library(kb::${header} ALIAS kb_${header})
 endforeach()
+target_compile_definitions(kb_fmt INTERFACE FMT_HEADER_ONLY)

@@ -16,23 +16,32 @@ std::string with_pod_subnet(std::string manifest, const std::string& subnet) {
   return manifest.replace(open + 1, close - open - 1, subnet);
 }
 
-// Each flannel container is started with --kube-subnet-mgr: the new argument follows it.
-std::string with_iface_regex(const std::string& manifest, const std::string& regex) {
+// Each flannel container is told its node's address: the kubelet expands $(HOST_IP), which the
+// pod's status.hostIP fills, so one manifest serves all nodes.
+std::string with_node_interface(const std::string& manifest) {
   std::string result;
-  bool found = false;
+  bool argument = false, variable = false;
   for (const std::string& line : split(manifest, '\n')) {
-    result += line + "\n";
     const auto dash = line.find_first_not_of(' ');
-    if (dash == std::string::npos || trim(line) != "- --kube-subnet-mgr") continue;
-    // In single quotes nothing but a single quote is special to YAML, and no regex of ours has one.
-    result += line.substr(0, dash) + "- '--iface-regex=" + regex + "'\n";
-    found = true;
+    const std::string indent = dash == std::string::npos ? std::string() : line.substr(0, dash);
+    if (trim(line) == "- name: POD_NAME") {
+      result += indent + "- name: HOST_IP\n" + indent + "  valueFrom:\n" + indent +
+                "    fieldRef:\n" + indent + "      fieldPath: status.hostIP\n";
+      variable = true;
+    }
+    result += line + "\n";
+    if (trim(line) == "- --kube-subnet-mgr") {
+      result += indent + "- --iface=$(HOST_IP)\n";
+      argument = true;
+    }
   }
   result.pop_back();
-  if (!found)
+  if (!argument || !variable)
     throw Error(ExitCode::phase,
-                "the flannel manifest has no --kube-subnet-mgr to put --iface-regex behind",
-                "give the host a default route, or build the bundle with an edited manifest (--cni FILE)");
+                "the flannel manifest has no --kube-subnet-mgr or POD_NAME to put the node's "
+                "interface behind",
+                "give the host a default route, or build the bundle with an edited manifest "
+                "(--cni FILE)");
   return result;
 }
 
@@ -41,7 +50,7 @@ std::string with_iface_regex(const std::string& manifest, const std::string& reg
 std::string edit_flannel(const std::string& manifest, const CniEdits& edits) {
   std::string result = manifest;
   if (!edits.pod_subnet.empty()) result = with_pod_subnet(std::move(result), edits.pod_subnet);
-  if (!edits.iface_regex.empty()) result = with_iface_regex(result, edits.iface_regex);
+  if (edits.name_interface) result = with_node_interface(result);
   return result;
 }
 

@@ -6,8 +6,8 @@
 namespace kbundle {
 
 struct CniEdits {
-  std::string pod_subnet;   ///< goes into flannel's net-conf.json
-  std::string iface_regex;  ///< for flannel's --iface-regex; empty: not needed
+  std::string pod_subnet;       ///< goes into flannel's net-conf.json; empty: as it is
+  bool name_interface = false;  ///< flannel takes the interface of the kubelet's node-ip
 };
 
 /// flannel's manifest with the edits; byte for byte the same elsewhere. Error{phase} when a place

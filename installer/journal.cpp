@@ -168,7 +168,7 @@ void Journal::append(const Json& record) {
 
 void Journal::write_plan(const PlanRecord& plan) {
   append({{"type", "plan"},
-          {"version", kJournalVersion},
+          {"version", static_cast<std::uint64_t>(kJournalVersion)},
           {"time", rfc3339(std::chrono::system_clock::now())},
           {"bundle", plan.bundle},
           {"line", plan.line},

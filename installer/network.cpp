@@ -86,28 +86,4 @@ bool is_cidr(const std::string& text) {
          std::stoi(bits) <= (v6 ? 128 : 32);
 }
 
-std::string network_regex(const std::string& address, int prefix) {
-  const auto octets = split(address, '.');
-  if (octets.size() != 4) return "^" + address + "$";
-  std::string regex = "^";
-  for (int i = 0; i < 4; ++i) {
-    const int bits = std::clamp(prefix - 8 * i, 0, 8);
-    if (bits == 0) break;
-    const int value = std::atoi(octets[static_cast<std::size_t>(i)].c_str());
-    const int count = 1 << (8 - bits);
-    const int first = value / count * count;
-    if (count == 1) {
-      regex += std::to_string(value);
-    } else {
-      regex += "(";
-      for (int v = first; v < first + count; ++v)
-        regex += (v == first ? "" : "|") + std::to_string(v);
-      regex += ")";
-    }
-    regex += i == 3 ? "$" : "\\.";
-    if (bits < 8) break;
-  }
-  return regex;
-}
-
 }  // namespace kbundle

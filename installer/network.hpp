@@ -30,8 +30,5 @@ std::optional<std::string> default_route_interface(const std::string& proc_net_r
 bool is_ip_address(const std::string& text);
 /// "a.b.c.d/len" (or IPv6) that is a network.
 bool is_cidr(const std::string& text);
-/// A regular expression (Go's RE2) that matches the IPv4 addresses of address/prefix, for
-/// flannel's --iface-regex: "^10\.77\.0\.".
-std::string network_regex(const std::string& address, int prefix);
 
 }  // namespace kbundle

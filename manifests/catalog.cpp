@@ -45,7 +45,9 @@ const Rule& need_rule(const std::vector<Rule>& rules, const Version& version, co
 
 }  // namespace
 
-std::string KubeadmPhase::id() const { return join(words, "/"); }
+std::string KubeadmPhase::id() const {
+  return join(words, "/");
+}
 
 std::vector<std::pair<std::string, std::string>> KubernetesFacts::retagged(
     const std::string& repository) const {
@@ -112,9 +114,9 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
                             printable(version_text.substr(0, 80))),
                 "kbundle knows " + known_versions());
   }
-  const auto minor = std::find_if(
-      data_->minors.begin(), data_->minors.end(),
-      [&](const MinorRule& each) { return each.minor == version->minor_str(); });
+  const auto minor =
+      std::find_if(data_->minors.begin(), data_->minors.end(),
+                   [&](const MinorRule& each) { return each.minor == version->minor_str(); });
   const TagRule* tags = find_rule(data_->tags, *version);
   if (minor == data_->minors.end() || tags == nullptr || !version->prerelease.empty()) {
     throw Error(ExitCode::usage,
@@ -129,8 +131,7 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
 
   KubernetesFacts facts = minor->facts;
   facts.version = *version;
-  facts.image_repository =
-      need_rule(data_->repositories, *version, "image repository").repository;
+  facts.image_repository = need_rule(data_->repositories, *version, "image repository").repository;
   const CorednsRule& coredns = need_rule(data_->coredns_paths, *version, "CoreDNS path");
   facts.coredns_custom_path = coredns.custom_path;
   facts.kubelet_configmap = fill(facts.kubelet_configmap, {{"minor", minor->minor}});
@@ -155,14 +156,14 @@ std::vector<DownloadFacts> Catalog::downloads(const KubernetesFacts& facts,
                                               const std::string& architecture) const {
   const auto& known = data_->architectures;
   if (std::find(known.begin(), known.end(), architecture) == known.end()) {
-    throw Error(ExitCode::usage,
-                fmt::format("there are no programs for the architecture \"{}\"",
-                            printable(architecture)),
-                fmt::format("kbundle knows {}", fmt::join(known, ", ")));
+    throw Error(
+        ExitCode::usage,
+        fmt::format("there are no programs for the architecture \"{}\"", printable(architecture)),
+        fmt::format("kbundle knows {}", fmt::join(known, ", ")));
   }
-  const auto& minor = *std::find_if(
-      data_->minors.begin(), data_->minors.end(),
-      [&](const MinorRule& each) { return each.minor == facts.version.minor_str(); });
+  const auto& minor =
+      *std::find_if(data_->minors.begin(), data_->minors.end(),
+                    [&](const MinorRule& each) { return each.minor == facts.version.minor_str(); });
   std::vector<DownloadFacts> downloads;
   for (const ProgramRule& program : data_->programs) {
     const auto own = minor.versions.find(program.name);
@@ -199,7 +200,7 @@ std::optional<CniFacts> Catalog::cni(const KubernetesFacts& facts, const std::st
       for (const CniRule::Release& release : rule.releases) {
         if (release.version != version->second) continue;
         CniFacts cni{name, release.version, fill(rule.manifest, {{"version", release.version}}),
-                     {}, rule.pod_subnet, release.cni_namespace};
+                     {},   rule.pod_subnet, release.cni_namespace};
         for (const std::string& image : release.images) {
           cni.images.push_back(fill(image, {{"arch", architecture}}));
         }

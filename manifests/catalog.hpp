@@ -16,12 +16,12 @@ namespace kbundle {
 
 /// A program's release file: where it is published, and where its sum is.
 struct DownloadFacts {
-  std::string component;    ///< "kubeadm", "crictl", "cni-plugins", "containerd", "runc"
-  std::string version;      ///< "v1.18.2"
-  std::string url;          ///< of the file, for one architecture
-  std::string sum_url;      ///< empty: no published sum
-  std::string sum_name;     ///< the name its line has in a list of sums; empty: bare digest
-  bool archive = false;     ///< a .tar.gz whose members are installed
+  std::string component;  ///< "kubeadm", "crictl", "cni-plugins", "containerd", "runc"
+  std::string version;    ///< "v1.18.2"
+  std::string url;        ///< of the file, for one architecture
+  std::string sum_url;    ///< empty: no published sum
+  std::string sum_name;   ///< the name its line has in a list of sums; empty: bare digest
+  bool archive = false;   ///< a .tar.gz whose members are installed
   /// Archive members (or the file itself, "") and where they go on the node. A member "*" is every
   /// regular file of the archive's root, "bin/*" of its folder bin, placed into the path's folder.
   struct Member {
@@ -33,12 +33,12 @@ struct DownloadFacts {
 };
 
 struct CniFacts {
-  std::string name;          ///< "flannel"
-  std::string version;       ///< "v0.12.0"
+  std::string name;     ///< "flannel"
+  std::string version;  ///< "v0.12.0"
   std::string manifest_url;
   std::vector<std::string> images;  ///< full references for one architecture
-  std::string pod_subnet;    ///< "10.244.0.0/16"
-  std::string cni_namespace; ///< where its pods run, "kube-system"
+  std::string pod_subnet;           ///< "10.244.0.0/16"
+  std::string cni_namespace;        ///< where its pods run, "kube-system"
 };
 
 /// One step of kubeadm, as its command line names it: {"certs", "all"}.
@@ -46,38 +46,38 @@ struct KubeadmPhase {
   std::vector<std::string> words;        ///< after `kubeadm init phase` or `kubeadm join phase`
   bool takes_config = true;              ///< gets --config
   std::vector<std::string> extra_flags;  ///< e.g. "--upload-certs"
-  bool own_wait = false;  ///< hidden in this version: kbundle waits itself (wait-control-plane)
+  bool own_wait = false;   ///< hidden in this version: kbundle waits itself (wait-control-plane)
   std::string id() const;  ///< "certs/all"
 };
 
 /// Facts about one Kubernetes version (its minor's, with the patch's own image tags).
 struct KubernetesFacts {
   Version version;
-  std::string image_repository;              ///< "k8s.gcr.io"
+  std::string image_repository;  ///< "k8s.gcr.io"
   /// Full names as kubeadm of this version asks for them, in its order: the seven images.
   std::vector<std::string> images;
-  std::string pause_image;                   ///< one of `images`
-  std::string coredns_custom_path;           ///< below a repository that is not the default
-  std::string kubeadm_api;                   ///< "kubeadm.k8s.io/v1beta2"
-  bool extra_args_as_list = false;           ///< v1beta4: extraArgs are name/value lists
-  std::vector<KubeadmPhase> init_phases;     ///< in order, without preflight
+  std::string pause_image;                ///< one of `images`
+  std::string coredns_custom_path;        ///< below a repository that is not the default
+  std::string kubeadm_api;                ///< "kubeadm.k8s.io/v1beta2"
+  bool extra_args_as_list = false;        ///< v1beta4: extraArgs are name/value lists
+  std::vector<KubeadmPhase> init_phases;  ///< in order, without preflight
   std::vector<KubeadmPhase> join_worker_phases;
-  std::string cri_socket_prefix;             ///< "" or "unix://"
-  std::vector<std::string> binaries_error;   ///< programs kubeadm's preflight wants
+  std::string cri_socket_prefix;            ///< "" or "unix://"
+  std::vector<std::string> binaries_error;  ///< programs kubeadm's preflight wants
   std::vector<std::string> binaries_warning;
   bool swap_is_error = true;
   bool needs_bridge_nf = true;
-  bool knows_cgroup_v2 = false;              ///< false: a cgroup v1 hierarchy is needed
-  std::string cgroup_v1_host;                ///< "ok", "warning" or "error"
+  bool knows_cgroup_v2 = false;  ///< false: a cgroup v1 hierarchy is needed
+  std::string cgroup_v1_host;    ///< "ok", "warning" or "error"
   int min_cpu = 2;
   int min_memory_mb = 1700;
   std::vector<int> master_ports;
   std::vector<int> worker_ports;
-  std::string control_plane_label;           ///< "node-role.kubernetes.io/master"
+  std::string control_plane_label;                ///< "node-role.kubernetes.io/master"
   std::vector<std::string> control_plane_taints;  ///< "node-role.kubernetes.io/master:NoSchedule"
-  std::string kubelet_configmap;             ///< "kubelet-config-1.18"
-  std::string min_containerd;                ///< "1.2", and below
-  std::string max_containerd;                ///< "1.7": last line that serves this kubelet; or ""
+  std::string kubelet_configmap;                  ///< "kubelet-config-1.18"
+  std::string min_containerd;                     ///< "1.2", and below
+  std::string max_containerd;  ///< "1.7": last line that serves this kubelet; or ""
 
   /// The images under another repository, as kubeadm asks for them when imageRepository is set to
   /// it (CoreDNS's path differs by version): pairs of (upstream name, name under `repository`).

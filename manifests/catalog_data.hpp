@@ -15,9 +15,7 @@ namespace kbundle {
 struct VersionRange {
   Version from;
   std::optional<Version> to;  ///< absent: open
-  bool holds(const Version& version) const {
-    return version >= from && (!to || version <= *to);
-  }
+  bool holds(const Version& version) const { return version >= from && (!to || version <= *to); }
 };
 
 struct RepositoryRule : VersionRange {

@@ -69,7 +69,8 @@ class Guard final : public YAML::EventHandler {
 };
 
 std::vector<YAML::Node> documents(std::string_view yaml, std::string_view what) {
-  if (yaml.size() > kMaxSize) refuse(what, fmt::format("{} bytes; the limit is 4 MiB", yaml.size()));
+  if (yaml.size() > kMaxSize)
+    refuse(what, fmt::format("{} bytes; the limit is 4 MiB", yaml.size()));
   try {
     std::istringstream text{std::string(yaml)};
     YAML::Parser parser(text);
@@ -99,8 +100,8 @@ void for_each_object(const std::vector<YAML::Node>& nodes, std::string_view what
     if (node.IsNull()) continue;  // an empty document
     const std::string kind = text_of(at(node, "kind"));
     if (kind.empty() || text_of(at(node, "apiVersion")).empty()) {
-      refuse(what, fmt::format("line {}: an object without kind or apiVersion",
-                               node.Mark().line + 1));
+      refuse(what,
+             fmt::format("line {}: an object without kind or apiVersion", node.Mark().line + 1));
     }
     if (kind != "List") {
       take(node);
@@ -194,8 +195,8 @@ std::vector<std::string> images_in_manifest(std::string_view yaml, const std::st
       for (const auto& container : at(spec, list)) {
         const std::string image = text_of(at(container, "image"));
         if (image.empty()) {
-          refuse(what, fmt::format("line {}: a container without an image",
-                                   container.Mark().line + 1));
+          refuse(what,
+                 fmt::format("line {}: a container without an image", container.Mark().line + 1));
         }
         if (std::find(images.begin(), images.end(), image) == images.end()) {
           images.push_back(image);

@@ -50,8 +50,7 @@ LockedImage image_of(const Json& value, std::string_view what) {
 }
 
 LockedFile file_of(const Json& value, std::string_view what) {
-  check_keys(value, what,
-             {"component", "version", "architecture", "url", "digest", "size", "sum"});
+  check_keys(value, what, {"component", "version", "architecture", "url", "digest", "size", "sum"});
   LockedFile file{plain(value, "component", what),
                   plain(value, "version", what),
                   plain(value, "architecture", what),

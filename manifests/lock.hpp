@@ -13,8 +13,8 @@
 namespace kbundle {
 
 struct LockedImage {
-  std::string name;        ///< upstream's full reference
-  Digest digest;           ///< what upstream answered for the tag
+  std::string name;  ///< upstream's full reference
+  Digest digest;     ///< what upstream answered for the tag
   std::string media_type;
   std::uint64_t size = 0;
 };
@@ -23,10 +23,10 @@ struct LockedFile {
   std::string component;
   std::string version;
   std::string architecture;
-  std::string url;         ///< upstream's
+  std::string url;  ///< upstream's
   Digest digest;
   std::uint64_t size = 0;
-  std::string sum;         ///< "published" (held against the project's sum) or "recorded"
+  std::string sum;  ///< "published" (held against the project's sum) or "recorded"
 };
 
 struct Lock {
@@ -35,12 +35,12 @@ struct Lock {
   std::string kubernetes_version;
   std::string line;
   std::uint64_t serial = 1;
-  std::string created;                    ///< RFC 3339, UTC
+  std::string created;  ///< RFC 3339, UTC
   std::vector<std::string> architectures;
-  std::string cni;                        ///< "flannel v0.12.0", "file", "none"
-  std::vector<std::string> without;       ///< components left out
+  std::string cni;                   ///< "flannel v0.12.0", "file", "none"
+  std::vector<std::string> without;  ///< components left out
   std::vector<LockedImage> images;
-  std::vector<LockedFile> files;          ///< release files, and the CNI manifest
+  std::vector<LockedFile> files;  ///< release files, and the CNI manifest
 
   std::string serialize() const;
   static Lock parse(std::string_view text, std::string_view what);  ///< Error{verification}

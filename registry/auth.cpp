@@ -55,7 +55,8 @@ class ChallengeReader {
 
  private:
   [[noreturn]] static void refuse() {
-    throw Error(ExitCode::network, "the server's WWW-Authenticate header is larger than any sane one");
+    throw Error(ExitCode::network,
+                "the server's WWW-Authenticate header is larger than any sane one");
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void skip(std::string_view characters) {
@@ -96,10 +97,11 @@ Url checked_realm(const HttpClient& http, const std::string& host, const std::st
   const auto refuse = [&](const char* why) {
     return Error(ExitCode::network,
                  fmt::format("{} sends to a token server that is refused ({}): {}", host, why,
-                             printable(realm.substr(0, std::min<std::size_t>(
-                                                           realm.find_first_of("?#@"), 200)))));
+                             printable(realm.substr(
+                                 0, std::min<std::size_t>(realm.find_first_of("?#@"), 200)))));
   };
-  if (realm.empty() || realm.size() > kLongestRealm) throw refuse("its address is empty or too long");
+  if (realm.empty() || realm.size() > kLongestRealm)
+    throw refuse("its address is empty or too long");
   if (realm.find('@') < realm.find('?')) throw refuse("it carries user information");
   try {
     const Url url = Url::parse(realm);
@@ -152,12 +154,13 @@ std::vector<Challenge> parse_challenges(const std::vector<std::string>& values) 
 Error access_error(const std::string& host, const std::string& object,
                    const HttpResponse& response) {
   const std::string reason = response.reason();
-  return Error(ExitCode::network,
-               fmt::format("{} refuses {} ({}{}{})", host, object, response.status,
-                           reason.empty() ? "" : ": ", reason),
-               fmt::format("it needs credentials: docker login {} (kbundle reads what that leaves); "
-                           "many registries answer so for names that do not exist, too",
-                           host));
+  return Error(
+      ExitCode::network,
+      fmt::format("{} refuses {} ({}{}{})", host, object, response.status,
+                  reason.empty() ? "" : ": ", reason),
+      fmt::format("it needs credentials: docker login {} (kbundle reads what that leaves); "
+                  "many registries answer so for names that do not exist, too",
+                  host));
 }
 
 std::string Authenticator::known(const std::string& host, const std::string& scope) {
@@ -225,7 +228,8 @@ std::string Authenticator::answer(const std::string& host, const std::string& sc
   if (const std::string newer = known(host, scope); !newer.empty() && newer != rejected)
     return newer;  // another thread logged in meanwhile
 
-  const std::vector<Challenge> challenges = parse_challenges(response.headers.all("www-authenticate"));
+  const std::vector<Challenge> challenges =
+      parse_challenges(response.headers.all("www-authenticate"));
   Entry entry;
   if (const Challenge* challenge = find_scheme(challenges, "bearer")) {
     entry = bearer(host, scope, *challenge);

@@ -50,8 +50,8 @@ class Authenticator {
   HttpClient& http_;
   Credentials credentials_;
   int attempts_;
-  std::mutex known_mutex_;    // guards known_
-  std::mutex answer_mutex_;   // one login at a time: others wait and use its result
+  std::mutex known_mutex_;   // guards known_
+  std::mutex answer_mutex_;  // one login at a time: others wait and use its result
   std::map<std::pair<std::string, std::string>, Entry> known_;
 };
 

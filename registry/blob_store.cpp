@@ -102,7 +102,9 @@ BlobStore::Partial::~Partial() {
   if (state_ && !state_->published && state_->offset == 0) ::unlink(state_->path.c_str());
 }
 
-std::uint64_t BlobStore::Partial::offset() const { return state_->offset; }
+std::uint64_t BlobStore::Partial::offset() const {
+  return state_->offset;
+}
 
 void BlobStore::Partial::append(std::span<const std::byte> bytes) {
   std::size_t done = 0;
@@ -124,7 +126,9 @@ void BlobStore::Partial::append(std::span<const std::byte> bytes) {
   }
 }
 
-void BlobStore::Partial::restart() { state_->clear(); }
+void BlobStore::Partial::restart() {
+  state_->clear();
+}
 
 void BlobStore::Partial::commit(std::uint64_t expected_size) {
   State& state = *state_;
@@ -137,9 +141,9 @@ void BlobStore::Partial::commit(std::uint64_t expected_size) {
   const Digest found = state.hasher.finish();
   if (found != state.digest) {
     state.clear();
-    throw Error(ExitCode::verification, fmt::format("the content of {} ({} bytes) has digest {}",
-                                                    state.digest.str(), expected_size,
-                                                    found.str()));
+    throw Error(ExitCode::verification,
+                fmt::format("the content of {} ({} bytes) has digest {}", state.digest.str(),
+                            expected_size, found.str()));
   }
   state.publish(state.root / "blobs" / found.algorithm() / found.hex());
 }
@@ -180,8 +184,7 @@ std::unique_ptr<Source> BlobStore::open(const Digest& digest) const {
 
 std::string BlobStore::read(const Digest& digest, std::uint64_t limit) const {
   const auto size = find(digest);
-  if (!size)
-    throw Error(ExitCode::verification, digest.str() + " is not in " + root_.string());
+  if (!size) throw Error(ExitCode::verification, digest.str() + " is not in " + root_.string());
   if (*size > limit)
     throw Error(ExitCode::verification, fmt::format("{} has {} bytes; at most {} are read in one "
                                                     "piece",

@@ -24,11 +24,11 @@ std::string api_host(const std::string& host) {
 }
 
 Remote remote_for(const Reference& reference, const std::string& path) {
-  return Remote{fmt::format("https://{}/v2/{}/{}", api_host(reference.host()),
-                            reference.repository(), path),
-                reference.host(),
-                fmt::format("repository:{}:pull", reference.repository()),
-                {}};
+  return Remote{
+      fmt::format("https://{}/v2/{}/{}", api_host(reference.host()), reference.repository(), path),
+      reference.host(),
+      fmt::format("repository:{}:pull", reference.repository()),
+      {}};
 }
 
 std::string accept_manifests() {
@@ -45,7 +45,7 @@ std::string settled_type(const std::string& bytes, const std::string& content_ty
   if (document.is_object() && document.contains("mediaType"))
     return json_string(document, "mediaType", what);
   return document.is_object() && document.contains("manifests") ? media_type::oci_index
-                                                                 : media_type::oci_manifest;
+                                                                : media_type::oci_manifest;
 }
 
 Digest digest_of(const std::string& bytes, const std::string& algorithm) {
@@ -119,8 +119,8 @@ struct RegistryClient::Impl {
     if (const auto stated = document->headers.find("docker-content-digest"))
       check_same(Digest::parse(trim(*stated)), document->bytes, what);
     answer.digest = reference.digest().empty() ? sha256(document->bytes) : reference.digest();
-    answer.media_type = settled_type(
-        document->bytes, document->headers.find("content-type").value_or(""), what);
+    answer.media_type =
+        settled_type(document->bytes, document->headers.find("content-type").value_or(""), what);
     answer.bytes = std::move(document->bytes);
     return answer;
   }

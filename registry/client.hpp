@@ -19,8 +19,8 @@
 namespace kbundle {
 
 struct TransportOptions {
-  std::filesystem::path ca_file;          ///< extra CA certificates (PEM); empty: the system's
-  std::vector<std::string> plain_http;    ///< hosts ("localhost:5000") that speak HTTP
+  std::filesystem::path ca_file;        ///< extra CA certificates (PEM); empty: the system's
+  std::vector<std::string> plain_http;  ///< hosts ("localhost:5000") that speak HTTP
   std::chrono::seconds connect_timeout{15};
   std::chrono::seconds stall_timeout{30};  ///< no byte for so long: the transfer is resumed
   int attempts = 5;                        ///< per place, for what can be tried again

@@ -10,8 +10,8 @@ namespace kbundle {
 /// "bytes 5-9/10" or "bytes 5-9/*".
 struct ContentRange {
   std::uint64_t first = 0;
-  std::uint64_t last = 0;               ///< inclusive
-  std::optional<std::uint64_t> total;   ///< of the whole content; nullopt for "*"
+  std::uint64_t last = 0;              ///< inclusive
+  std::optional<std::uint64_t> total;  ///< of the whole content; nullopt for "*"
   /// nullopt for anything else, last < first and last >= total included.
   static std::optional<ContentRange> parse(std::string_view value);
   bool operator==(const ContentRange&) const = default;

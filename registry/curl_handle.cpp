@@ -26,7 +26,9 @@ void CurlHeaders::add(const std::string& line) {
   list_.reset(longer);
 }
 
-CurlPool::CurlPool() { initialise_once(); }
+CurlPool::CurlPool() {
+  initialise_once();
+}
 
 CurlHandle CurlPool::take() {
   const std::lock_guard lock(mutex_);

@@ -30,7 +30,7 @@ class CurlHeaders {
 class CurlPool {
  public:
   CurlPool();
-  CurlHandle take();           ///< without options, but with its old connections
+  CurlHandle take();  ///< without options, but with its old connections
   void give(CurlHandle handle);
 
  private:

@@ -46,9 +46,9 @@ void take_status_line(std::string_view line, Exchange& exchange) {
 void take_header_line(std::string_view line, Exchange& exchange) {
   exchange.header_bytes += line.size();
   if (exchange.header_bytes > HttpClient::kHeaderLimit)
-    throw Error(ExitCode::network, fmt::format("{}: more than {} of response headers",
-                                               exchange.response.url.shown(),
-                                               human_size(HttpClient::kHeaderLimit)));
+    throw Error(ExitCode::network,
+                fmt::format("{}: more than {} of response headers", exchange.response.url.shown(),
+                            human_size(HttpClient::kHeaderLimit)));
   if (line.starts_with("HTTP/")) return take_status_line(line, exchange);
   line = trim(line);
   if (line.empty()) {
@@ -86,8 +86,7 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   return guarded(size, user, [&](Exchange& exchange) {
     HttpResponse& response = exchange.response;
     if (response.ok()) {
-      if (exchange.request.on_body)
-        exchange.request.on_body(std::as_bytes(std::span(data, size)));
+      if (exchange.request.on_body) exchange.request.on_body(std::as_bytes(std::span(data, size)));
       return true;
     }
     const std::size_t room = HttpClient::kErrorBodyLimit - response.error_body.size();
@@ -125,9 +124,11 @@ bool is_broken_handshake(CURLcode code, std::string_view reason) {
 
 [[noreturn]] void throw_tls_error(const Url& url, const std::string& reason) {
   std::string hint = "if its certificate is from a private CA, give that with --ca FILE";
-  if (reason.find("expired") != std::string::npos || reason.find("not yet valid") != std::string::npos)
-    hint = "check this machine's clock (`date`); if it is right, the server needs a new certificate "
-           "(or its CA's, with --ca FILE)";
+  if (reason.find("expired") != std::string::npos ||
+      reason.find("not yet valid") != std::string::npos)
+    hint =
+        "check this machine's clock (`date`); if it is right, the server needs a new certificate "
+        "(or its CA's, with --ca FILE)";
   else if (reason.find("wrong version number") != std::string::npos ||
            reason.find("unknown protocol") != std::string::npos)
     hint = "the server does not speak TLS there; allow plain HTTP with --plain-http " + url.host();
@@ -137,7 +138,8 @@ bool is_broken_handshake(CURLcode code, std::string_view reason) {
 
 std::string by_proxy(const Url& url) {
   const auto proxy = proxy_for(url);
-  return proxy ? fmt::format(" through the proxy {} (from ${})", proxy->shown, proxy->variable) : "";
+  return proxy ? fmt::format(" through the proxy {} (from ${})", proxy->shown, proxy->variable)
+               : "";
 }
 
 [[noreturn]] void throw_proxy_error(const Url& url) {
@@ -174,7 +176,8 @@ std::vector<std::string> HttpHeaders::all(std::string_view name) const {
 std::string HttpResponse::reason() const {
   std::string text = error_body;
   try {  // {"errors":[{"code":…,"message":…}]}
-    const Json document = parse_json(error_body, "error body", JsonLimits{.size = kErrorJsonLimit, .depth = 8});
+    const Json document =
+        parse_json(error_body, "error body", JsonLimits{.size = kErrorJsonLimit, .depth = 8});
     text = document.at("errors").at(0).at("message").get<std::string>();
   } catch (const std::exception&) {
     // Not a registry's error: it is shown as it is.
@@ -191,17 +194,17 @@ std::string HttpResponse::reason() const {
 
 struct HttpClient::Impl {
   TransportOptions options;
-  std::string certificates;         // PEM text when there is an extra CA
-  std::string system_file;  // else the system's file
+  std::string certificates;  // PEM text when there is an extra CA
+  std::string system_file;   // else the system's file
   CurlPool pool;
 
   void configure(CURL* handle, Exchange& exchange, const Url& url, curl_slist* headers,
                  char* error_text) const {
     const auto set = [&](CURLoption option, auto value) {
       if (const CURLcode code = curl_easy_setopt(handle, option, value); code != CURLE_OK)
-        throw Error(ExitCode::internal, fmt::format("libcurl refuses option {}: {}",
-                                                    static_cast<int>(option),
-                                                    curl_easy_strerror(code)));
+        throw Error(ExitCode::internal,
+                    fmt::format("libcurl refuses option {}: {}", static_cast<int>(option),
+                                curl_easy_strerror(code)));
     };
     set(CURLOPT_URL, url.str().c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -217,8 +220,7 @@ struct HttpClient::Impl {
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
     if (!certificates.empty()) {
-      curl_blob blob{const_cast<char*>(certificates.data()), certificates.size(),
-                     CURL_BLOB_NOCOPY};
+      curl_blob blob{const_cast<char*>(certificates.data()), certificates.size(), CURL_BLOB_NOCOPY};
       set(CURLOPT_CAINFO_BLOB, &blob);
     } else if (!system_file.empty()) {
       set(CURLOPT_CAINFO, system_file.c_str());
@@ -238,7 +240,8 @@ struct HttpClient::Impl {
   // The Failure for a transfer that broke off, or an Error thrown for one that will again.
   HttpResponse::Failure failure_of(CURL* handle, CURLcode code, const Url& url,
                                    const char* error_text) const {
-    const std::string reason = printable(*error_text != '\0' ? error_text : curl_easy_strerror(code));
+    const std::string reason =
+        printable(*error_text != '\0' ? error_text : curl_easy_strerror(code));
     long proxy_status = 0;
     curl_easy_getinfo(handle, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     if (proxy_status == 407) throw_proxy_error(url);
@@ -255,7 +258,8 @@ struct HttpClient::Impl {
     if (is_tls_problem(code)) throw_tls_error(url, reason);
     if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY)
       return failure(fmt::format("cannot find the address of {}{}",
-                                 code == CURLE_COULDNT_RESOLVE_HOST ? url.host() : "the proxy for " + url.host(),
+                                 code == CURLE_COULDNT_RESOLVE_HOST ? url.host()
+                                                                    : "the proxy for " + url.host(),
                                  by_proxy(url)),
                      "check the name and this machine's DNS (`getent hosts NAME`); what was "
                      "downloaded is kept",
@@ -290,7 +294,9 @@ struct HttpClient::Impl {
     if (code != CURLE_OK && !exchange.error_body_full)
       response.failure = failure_of(handle.get(), code, url, error_text.data());
     if (response.status == 407) throw_proxy_error(url);
-    pool.give(std::move(handle));
+    // After a failure the handle's state is not worth trusting (libcurl 7.88 refuses options on
+    // it).
+    if (code == CURLE_OK) pool.give(std::move(handle));
     return response;
   }
 };

@@ -29,7 +29,9 @@ std::string without_trailing_slash(std::string_view text) {
   return std::string(text);
 }
 
-bool is_url(std::string_view text) { return text.find("://") != std::string_view::npos; }
+bool is_url(std::string_view text) {
+  return text.find("://") != std::string_view::npos;
+}
 
 // What follows `from` in `name`, at a component's border: "a/b" in "a/b/c" leaves "c".
 std::optional<std::string_view> rest_behind(std::string_view name, std::string_view from) {
@@ -77,9 +79,8 @@ void check_text(std::string_view rule, std::string_view side) {
 std::string yaml_text(const YAML::Node& entry, const char* key, std::string_view what) {
   const YAML::Node value = entry[key];
   if (!value || !value.IsScalar())
-    throw Error(ExitCode::usage,
-                fmt::format("{}:{}: an entry of \"mirrors\" has no \"{}\"", what,
-                            entry.Mark().line + 1, key));
+    throw Error(ExitCode::usage, fmt::format("{}:{}: an entry of \"mirrors\" has no \"{}\"", what,
+                                             entry.Mark().line + 1, key));
   return value.Scalar();
 }
 

@@ -44,8 +44,9 @@ std::optional<Proxy> proxy_for(const Url& url) {
   if (excepted(url)) return std::nullopt;
   // libcurl does not read HTTP_PROXY: a CGI program's client could set it.
   const std::vector<const char*> names =
-      url.is_https() ? std::vector<const char*>{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}
-                     : std::vector<const char*>{"http_proxy", "all_proxy", "ALL_PROXY"};
+      url.is_https()
+          ? std::vector<const char*>{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}
+          : std::vector<const char*>{"http_proxy", "all_proxy", "ALL_PROXY"};
   for (const char* name : names) {
     if (const std::string value = environment(name); !value.empty())
       return Proxy{name, shown(value)};

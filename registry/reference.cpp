@@ -15,15 +15,21 @@ constexpr std::size_t kLongestName = 255;  // host and repository together
 constexpr std::size_t kLongestTag = 128;
 constexpr std::size_t kLongestReference = 1024;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || is_digit(c); }
-bool is_alphanumeric(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || is_digit(c);
+}
+bool is_alphanumeric(char c) {
+  return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z');
+}
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw Error(ExitCode::usage,
-              fmt::format("\"{}\" is not an image reference: {}",
-                          printable(text.substr(0, 200)), why),
-              "write it as HOST[:PORT]/PATH[:TAG][@sha256:DIGEST]");
+  throw Error(
+      ExitCode::usage,
+      fmt::format("\"{}\" is not an image reference: {}", printable(text.substr(0, 200)), why),
+      "write it as HOST[:PORT]/PATH[:TAG][@sha256:DIGEST]");
 }
 
 // [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*
@@ -55,9 +61,9 @@ bool is_port(std::string_view port) {
 
 bool is_host_label(std::string_view label) {
   return !label.empty() && label.size() <= 63 && is_alphanumeric(label.front()) &&
-         is_alphanumeric(label.back()) &&
-         std::all_of(label.begin(), label.end(),
-                     [](char c) { return is_alphanumeric(c) || c == '-'; });
+         is_alphanumeric(label.back()) && std::all_of(label.begin(), label.end(), [](char c) {
+           return is_alphanumeric(c) || c == '-';
+         });
 }
 
 bool is_ipv6_literal(std::string_view text) {  // "[fe80::1]"
@@ -84,14 +90,14 @@ bool is_host(std::string_view host) {
 // Docker's rule: the first component is a host when it cannot be a path component of Docker Hub.
 bool looks_like_host(std::string_view component) {
   return component == "localhost" || component.find_first_of(".:[") != std::string_view::npos ||
-         std::any_of(component.begin(), component.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+         std::any_of(component.begin(), component.end(),
+                     [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 bool is_tag(std::string_view tag) {
   return !tag.empty() && tag.size() <= kLongestTag && tag.front() != '.' && tag.front() != '-' &&
-         std::all_of(tag.begin(), tag.end(), [](char c) {
-           return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
-         });
+         std::all_of(tag.begin(), tag.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 void check_name(std::string_view text, const std::string& host, const std::string& repository) {
@@ -151,7 +157,9 @@ Reference Reference::parse(std::string_view text) {
   return result;
 }
 
-std::string Reference::target() const { return digest_.empty() ? tag_ : digest_.str(); }
+std::string Reference::target() const {
+  return digest_.empty() ? tag_ : digest_.str();
+}
 
 std::string Reference::str() const {
   std::string text = name();

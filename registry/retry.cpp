@@ -64,8 +64,7 @@ void Retry::failed(Error error, std::optional<std::chrono::seconds> retry_after,
     throw error;
   }
   const milliseconds longest = kLongestWait;
-  const milliseconds full =
-      std::min(longest, first_wait_ * (1 << std::min(failures_ - 1, 16)));
+  const milliseconds full = std::min(longest, first_wait_ * (1 << std::min(failures_ - 1, 16)));
   milliseconds wait = jittered(full);
   if (retry_after) wait = std::max<milliseconds>(wait, *retry_after);
   sleep_unless_stopped(wait);

@@ -25,7 +25,8 @@ class Retry {
   /// No wait is longer than this; a server that asks for more is not waited for.
   static constexpr std::chrono::seconds kLongestWait{60};
 
-  explicit Retry(int attempts, std::chrono::milliseconds first_wait = std::chrono::milliseconds(500))
+  explicit Retry(int attempts,
+                 std::chrono::milliseconds first_wait = std::chrono::milliseconds(500))
       : attempts_(attempts), first_wait_(first_wait) {}
 
   /// The work went on since the last failure, so the count starts again.

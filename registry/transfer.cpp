@@ -14,7 +14,9 @@ constexpr int kUnreachableAttempts = 2;  // no route, no name: it seldom mends i
 // A transfer that went on for so long since its last failure counts as working.
 constexpr std::uint64_t kProgress = 1U << 20U;
 
-bool may_pass(long status) { return status == 408 || status == 429 || status >= 500; }
+bool may_pass(long status) {
+  return status == 408 || status == 429 || status >= 500;
+}
 
 // One fill(): what is known about the content, and what the answers' callbacks do with it.
 class Filling {
@@ -39,8 +41,7 @@ class Filling {
       // The range is closed, so the size has to be known; else one byte is asked for to learn it.
       probing_ = !total_;
       last_ = probing_ ? 0 : *total_ - 1;
-      request.headers.push_back(
-          fmt::format("Range: bytes={}-{}", probing_ ? 0 : from_, last_));
+      request.headers.push_back(fmt::format("Range: bytes={}-{}", probing_ ? 0 : from_, last_));
       if (plan_.unverified) request.headers.push_back("If-Range: " + validator_);
     } else {
       probing_ = false;
@@ -89,9 +90,8 @@ class Filling {
     partial_.restart();
     const auto length = parse_length(response.headers.find("content-length").value_or(""));
     if (plan_.size && length && *length != *plan_.size)
-      throw Error(ExitCode::verification,
-                  fmt::format("{}: {} bytes were wanted, the server has {}", response.url.shown(),
-                              *plan_.size, *length));
+      throw Error(ExitCode::verification, fmt::format("{}: {} bytes were wanted, the server has {}",
+                                                      response.url.shown(), *plan_.size, *length));
     if (!plan_.size) learn_total(length);
     validator_ = validator_of(response.headers);
   }
@@ -102,8 +102,9 @@ class Filling {
     const std::uint64_t first = probing_ ? 0 : from_;
     if (!range || range->first != first || range->last > last_ ||
         (total_ && range->total && *range->total != *total_) || (probing_ && !range->total)) {
-      range_problem_ = fmt::format("{}: bytes {}-{} were asked for, the answer is for \"{}\"",
-                                   response.url.shown(), first, last_, printable(text.substr(0, 100)));
+      range_problem_ =
+          fmt::format("{}: bytes {}-{} were asked for, the answer is for \"{}\"",
+                      response.url.shown(), first, last_, printable(text.substr(0, 100)));
       throw Error(ExitCode::network, range_problem_);
     }
     if (probing_) {
@@ -120,9 +121,8 @@ class Filling {
   void take(std::span<const std::byte> bytes) {
     if (probing_) return;
     if (total_ && bytes.size() > *total_ - partial_.offset())
-      throw Error(ExitCode::verification,
-                  fmt::format("{}: more than the wanted {} bytes come",
-                              Url::parse(remote_.url).shown(), *total_));
+      throw Error(ExitCode::verification, fmt::format("{}: more than the wanted {} bytes come",
+                                                      Url::parse(remote_.url).shown(), *total_));
     partial_.append(bytes);
     report();
   }
@@ -150,9 +150,8 @@ class Filling {
 
 Error status_error(const HttpResponse& response) {
   const std::string reason = response.reason();
-  return Error(ExitCode::network,
-               fmt::format("{}: status {}{}{}", response.url.shown(), response.status,
-                           reason.empty() ? "" : ": ", reason));
+  return Error(ExitCode::network, fmt::format("{}: status {}{}{}", response.url.shown(),
+                                              response.status, reason.empty() ? "" : ": ", reason));
 }
 
 }  // namespace

@@ -47,9 +47,8 @@ Descriptor parse_descriptor(const Json& object, std::string_view what) {
   if (!object.is_object()) refuse(what, "a descriptor is not an object");
   Descriptor descriptor;
   descriptor.media_type = short_string(object, "mediaType", what);
-  descriptor.digest = with_context(std::string(what), [&] {
-    return Digest::parse(json_string(object, "digest", what));
-  });
+  descriptor.digest = with_context(
+      std::string(what), [&] { return Digest::parse(json_string(object, "digest", what)); });
   descriptor.size = json_unsigned(object, "size", what);
   if (descriptor.size > kLargestBlob)
     refuse(what, fmt::format("{} claims {} bytes", descriptor.digest.str(), descriptor.size));
@@ -118,8 +117,8 @@ Json parse_document(std::string_view bytes, std::string_view declared_type, std:
 
   const std::string own = optional_string(document, "mediaType", what);
   if (!own.empty() && !declared.empty() && own != declared)
-    refuse(what, fmt::format("declared as {}, but the document says it is {}",
-                             printable(declared), printable(own)));
+    refuse(what, fmt::format("declared as {}, but the document says it is {}", printable(declared),
+                             printable(own)));
   media_type = !own.empty() ? own : declared;
   if (media_type.empty()) media_type = is_list ? media_type::oci_index : media_type::oci_manifest;
   return document;
@@ -157,10 +156,9 @@ bool media_type::is_manifest(std::string_view type) {
 Platform Platform::parse(std::string_view text) {
   const std::vector<std::string> parts = split(text, '/');
   const auto is_word = [](const std::string& part) {
-    return !part.empty() && part.size() <= 32 &&
-           std::all_of(part.begin(), part.end(), [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-           });
+    return !part.empty() && part.size() <= 32 && std::all_of(part.begin(), part.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    });
   };
   if (parts.size() < 2 || parts.size() > 3 || !std::all_of(parts.begin(), parts.end(), is_word))
     throw Error(ExitCode::usage,
@@ -184,8 +182,8 @@ Manifest Manifest::parse(std::string_view bytes, std::string_view declared_type,
   Manifest manifest;
   const Json document = parse_document(bytes, declared_type, what, manifest.media_type);
   if (!media_type::is_manifest(manifest.media_type) || document.contains("manifests"))
-    refuse(what, fmt::format("an image manifest was wanted, found {}",
-                             printable(manifest.media_type)));
+    refuse(what,
+           fmt::format("an image manifest was wanted, found {}", printable(manifest.media_type)));
   const auto config = document.find("config");
   if (config == document.end()) refuse(what, "the manifest has no \"config\"");
   manifest.config = parse_descriptor(*config, what);
@@ -203,8 +201,7 @@ Index Index::parse(std::string_view bytes, std::string_view declared_type, std::
   Index index;
   const Json document = parse_document(bytes, declared_type, what, index.media_type);
   if (!media_type::is_index(index.media_type) || !document.contains("manifests"))
-    refuse(what,
-           fmt::format("an image index was wanted, found {}", printable(index.media_type)));
+    refuse(what, fmt::format("an image index was wanted, found {}", printable(index.media_type)));
   index.manifests = parse_descriptors(document, "manifests", what);
   return index;
 }

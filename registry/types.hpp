@@ -66,8 +66,7 @@ struct Manifest {
 struct Index {
   std::string media_type;
   std::vector<Descriptor> manifests;
-  static Index parse(std::string_view bytes, std::string_view declared_type,
-                     std::string_view what);
+  static Index parse(std::string_view bytes, std::string_view declared_type, std::string_view what);
   /// The entry that serves `platform`, nullptr when there is none. Attestation entries
   /// (platform unknown/unknown) never match.
   const Descriptor* find(const Platform& platform) const;

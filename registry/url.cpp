@@ -76,7 +76,9 @@ std::optional<Url> Url::resolve(std::string_view location) const {
   }
 }
 
-std::string Url::shown() const { return scheme_ + "://" + printable(host_ + path_); }
+std::string Url::shown() const {
+  return scheme_ + "://" + printable(host_ + path_);
+}
 
 std::string url_escape(std::string_view text) {
   char* escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));

@@ -50,9 +50,7 @@ class CniPhase final : public Phase {
     CniEdits edits;
     if (context_.cni && context_.pod_subnet != context_.cni->pod_subnet)
       edits.pod_subnet = split(context_.pod_subnet, ',').at(0);
-    // Every node's address differs, their network does not.
-    if (context_.network.must_name_interface() && context_.network.prefix > 0)
-      edits.iface_regex = network_regex(context_.network.node_ip, context_.network.prefix);
+    edits.name_interface = context_.network.must_name_interface();
     return edit_flannel(text, edits);
   }
 

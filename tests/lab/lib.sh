@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034   # what is set here is for those who source it
 # lib.sh: what the lab's scripts share. Sourced, never run.
 #
 # Everything the lab makes lives in two folders outside the repository:
@@ -9,6 +10,11 @@ CACHE=${KBUNDLE_LAB_CACHE:-/var/cache/kbundle-lab}
 STATE=${KBUNDLE_LAB_STATE:-/run/kbundle-lab}
 
 NETNS=kbundle-lab                 # the daemon's network namespace: bridges, rules and sysctls end with it
+
+# Settings of the whole machine that a kubelet in a node changes; `down` puts them back.
+KUBELET_SYSCTLS=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops
+                 kernel.keys.root_maxkeys kernel.keys.root_maxbytes)
+
 NODES=(master worker)
 declare -A NODE_ADDRESS=([master]=10.77.0.11 [worker]=10.77.0.12)
 AIRGAP=10.77.0                    # every node; no way out

@@ -1,9 +1,9 @@
 // What the client does when a server misbehaves. bad_server.py does what a repository's name says.
+#include <fmt/core.h>
 #include <stdlib.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <fmt/core.h>
 
 #include "core/text.hpp"
 #include "servers.hpp"
@@ -23,7 +23,8 @@ const std::string& content() {
 // One server, one store and one client for a test.
 struct Setup {
   explicit Setup(const std::vector<std::string>& arguments = {})
-      : server(content(), arguments), store(folder.path / "store"),
+      : server(content(), arguments),
+        store(folder.path / "store"),
         client(options_for({server.host()}, folder.path)) {}
 
   bool pull(const std::string& repository) {
@@ -58,8 +59,8 @@ TEST_CASE("a short body is resumed with a closed range") {
   REQUIRE(setup.pull("short"));
   setup.check_pulled();
   CHECK(setup.ranges() ==
-        std::vector<std::string>{"", fmt::format("bytes={}-{}", content().size() * 2 / 3,
-                                                 content().size() - 1)});
+        std::vector<std::string>{
+            "", fmt::format("bytes={}-{}", content().size() * 2 / 3, content().size() - 1)});
 }
 
 TEST_CASE("a partial of an earlier run is resumed") {
@@ -173,9 +174,9 @@ TEST_CASE("a stalled transfer is cut and resumed") {
 TEST_CASE("redirects: followed, but Authorization stays with its origin") {
   const BadServer other(content());
   Setup setup({"--other", other.url()});
-  write(setup.folder.path / "config.json",
-        R"({"auths":{")" + setup.server.host() + R"(":{"auth":")" +
-            base64_encode("tester:secret") + R"("}}})");
+  write(setup.folder.path / "config.json", R"({"auths":{")" + setup.server.host() +
+                                               R"(":{"auth":")" + base64_encode("tester:secret") +
+                                               R"("}}})");
   RegistryClient client(options_for({setup.server.host()}, setup.folder.path));
   REQUIRE(client.blob(Reference::parse(setup.server.host() + "/moves"), setup.blob, setup.store,
                       nullptr));
@@ -221,8 +222,8 @@ TEST_CASE("a 401 after a token: exit 5 with the login command") {
 
 TEST_CASE("an identity token is exchanged for an access token") {
   Setup setup;
-  write(setup.folder.path / "config.json", R"({"auths":{")" + setup.server.host() +
-                                               R"(":{"identitytoken":"re fresh"}}})");
+  write(setup.folder.path / "config.json",
+        R"({"auths":{")" + setup.server.host() + R"(":{"identitytoken":"re fresh"}}})");
   RegistryClient client(options_for({setup.server.host()}, setup.folder.path));
   REQUIRE(client.blob(Reference::parse(setup.server.host() + "/refresh"), setup.blob, setup.store,
                       nullptr));
@@ -255,7 +256,8 @@ TEST_CASE("what is not there is a value, not an error") {
   CHECK_FALSE(setup.client.file(setup.server.url() + "/v2/absent/x", 100));
   CHECK_FALSE(setup.client.download(setup.server.url() + "/v2/absent/x", setup.blob.digest,
                                     setup.store, nullptr, nullptr));
-  CHECK_FALSE(setup.client.download_unknown(setup.server.url() + "/v2/absent/x", setup.store, nullptr));
+  CHECK_FALSE(
+      setup.client.download_unknown(setup.server.url() + "/v2/absent/x", setup.store, nullptr));
   CHECK(std::filesystem::is_empty(setup.folder.path / "store/partial"));
 }
 
@@ -284,8 +286,8 @@ TEST_CASE("files: limits, sizes, resume") {
 
 TEST_CASE("a file without a published sum is never mixed from two versions") {
   Setup setup;
-  const auto found = setup.client.download_unknown(setup.server.url() + "/v2/changing/x",
-                                                   setup.store, nullptr);
+  const auto found =
+      setup.client.download_unknown(setup.server.url() + "/v2/changing/x", setup.store, nullptr);
   REQUIRE(found);
   CHECK(found->digest == setup.blob.digest);
   CHECK(found->size == content().size());

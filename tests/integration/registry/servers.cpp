@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -34,7 +35,8 @@ void wait_for_port(int port) {
   for (int i = 0; i < 200; ++i) {
     const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback(port);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return;
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+      return;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   throw std::runtime_error(fmt::format("nothing listens on port {}", port));
@@ -92,7 +94,9 @@ Folder::Folder() {
   path = ::mkdtemp(name);
 }
 
-Folder::~Folder() { std::filesystem::remove_all(path); }
+Folder::~Folder() {
+  std::filesystem::remove_all(path);
+}
 
 Child::Child(const std::vector<std::string>& argv, std::string* first_line) {
   int output[2] = {-1, -1};
@@ -101,7 +105,9 @@ Child::Child(const std::vector<std::string>& argv, std::string* first_line) {
   if (pid_ < 0) throw std::runtime_error("fork");
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::dup2(output[1], 1);
+    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ::dup2(first_line != nullptr ? output[1] : nowhere, 1);
+    ::dup2(nowhere, 2);
     ::close(output[0]);
     ::close(output[1]);
     std::vector<char*> pointers;
@@ -125,11 +131,12 @@ Child::~Child() {
 
 DockerRegistry::DockerRegistry(const Options& options) : options_(options), port_(free_port()) {
   std::string config = fmt::format(
-      "version: 0.1\nlog: {{level: panic}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n"
+      "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n"
       "http:\n  addr: 127.0.0.1:{}\n",
       (folder_.path / "storage").string(), port_);
   if (!options.certificate.empty())
-    config += fmt::format("  tls: {{certificate: {}, key: {}}}\n", options.certificate, options.key);
+    config +=
+        fmt::format("  tls: {{certificate: {}, key: {}}}\n", options.certificate, options.key);
   if (options.password) {
     // bcrypt of "secret"
     write(folder_.path / "htpasswd",
@@ -143,8 +150,12 @@ DockerRegistry::DockerRegistry(const Options& options) : options_(options), port
   wait_for_port(port_);
 }
 
-std::string DockerRegistry::host() const { return fmt::format("127.0.0.1:{}", port_); }
-std::string DockerRegistry::url() const { return "http://" + host(); }
+std::string DockerRegistry::host() const {
+  return fmt::format("127.0.0.1:{}", port_);
+}
+std::string DockerRegistry::url() const {
+  return "http://" + host();
+}
 
 void DockerRegistry::push_blob(const std::string& repository, const std::string& bytes) const {
   const std::string base = options_.password ? "http://tester:secret@" + host() : url();
@@ -158,7 +169,8 @@ void DockerRegistry::push_blob(const std::string& repository, const std::string&
 void DockerRegistry::push_manifest(const std::string& repository, const std::string& tag,
                                    const std::string& bytes, const std::string& type) const {
   const std::string base = options_.password ? "http://tester:secret@" + host() : url();
-  expect(http("PUT", fmt::format("{}/v2/{}/manifests/{}", base, repository, tag), bytes, type), 201);
+  expect(http("PUT", fmt::format("{}/v2/{}/manifests/{}", base, repository, tag), bytes, type),
+         201);
 }
 
 BadServer::BadServer(const std::string& content, const std::vector<std::string>& arguments) {
@@ -169,14 +181,17 @@ BadServer::BadServer(const std::string& content, const std::vector<std::string>&
   child_ = std::make_unique<Child>(argv, &port_);
 }
 
-std::vector<std::string> BadServer::log() const { return split(http("GET", url() + "/log").body, '\n'); }
+std::vector<std::string> BadServer::log() const {
+  return split(http("GET", url() + "/log").body, '\n');
+}
 
 Certificate::Certificate(int days)
     : certificate((folder.path / "cert.pem").string()), key((folder.path / "key.pem").string()) {
+  // `openssl req` makes no expired certificate; `openssl x509` signs one again with any dates.
   const std::string command = fmt::format(
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {} "
-      "-out {} -days {} -subj /CN=test -addext subjectAltName=IP:127.0.0.1,DNS:localhost "
-      ">/dev/null 2>&1",
+      "(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {0} "
+      "-out {1}.new -subj /CN=test -addext subjectAltName=IP:127.0.0.1,DNS:localhost && "
+      "openssl x509 -in {1}.new -signkey {0} -days {2} -out {1}) >/dev/null 2>&1",
       key, certificate, days);
   if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl failed");
 }

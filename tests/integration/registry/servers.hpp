@@ -74,7 +74,7 @@ class BadServer {
   std::unique_ptr<Child> child_;
 };
 
-/// A self-signed certificate for 127.0.0.1 and localhost; `days` 0 is expired at once.
+/// A self-signed certificate for 127.0.0.1 and localhost; negative `days` is expired.
 struct Certificate {
   explicit Certificate(int days = 2);
   Folder folder;

@@ -1,7 +1,8 @@
+# shellcheck shell=bash disable=SC2034
 # Kubernetes v1.18.2 and what its users had around it.
-# shellcheck disable=SC2034
 
 KUBERNETES_COMMIT=52c56ce7a8272c798dbc29846288d7cd9fbae032
+KUBERNETES_DATE=2020-04-16T11:48:36Z
 STAGING=v0.18.2
 # The old home of vbom.ml/util is gone; the other two panic with a Go newer than 1.17.
 KUBERNETES_REPLACE=(
@@ -21,8 +22,7 @@ CONTAINERD=v1.6.38                # the newest 1.6 the module proxy has, publish
 CONTAINERD_AS=1.6.39              # ... this release's name too
 RUNC=v1.3.0
 
-# Images: NAME|PROGRAMS and base|kind of upstream manifest, read by build/images.
-REGISTRY=k8s.gcr.io
+# Images: path:tag in the upstream registry, what build/images puts in, kind of manifest.
 IMAGES=(
     "kube-apiserver:v1.18.2           control  docker-list"
     "kube-controller-manager:v1.18.2  control  docker-list"
@@ -37,3 +37,4 @@ FLANNEL_IMAGES=("quay.io/coreos/flannel:v0.12.0-amd64  flannel  docker")
 # The manifest as its project published it; the second path is the project's older name.
 FLANNEL_MANIFEST=github.com/coreos/flannel@v0.12.0
 FLANNEL_MANIFEST_TAG=v0.12.0
+FLANNEL_MANIFEST_EDIT=

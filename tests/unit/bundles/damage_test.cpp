@@ -18,6 +18,13 @@ bool contains(const std::string& text, const std::string& part) {
 
 const std::unique_ptr<Progress> quiet = make_progress(ProgressMode::quiet);
 
+// Sanitizers make every step some ten times slower: there, not every place is tried.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kStep = 13;
+#else
+constexpr std::size_t kStep = 1;
+#endif
+
 class BytesSource final : public RandomSource {
  public:
   explicit BytesSource(std::string all) : bytes(std::move(all)) {}
@@ -56,7 +63,7 @@ struct Damaged {
   template <typename Refused>
   std::size_t accepted(std::size_t begin, std::size_t end, Refused&& refused) const {
     std::size_t count = 0;
-    for (std::size_t at = begin; at < end; ++at) {
+    for (std::size_t at = begin; at < end; at += kStep) {
       for (int bit = 0; bit < 8; ++bit) {
         put(at, static_cast<char>(bytes[at] ^ (1 << bit)));
         if (!refused()) ++count;
@@ -86,7 +93,7 @@ TEST_CASE("every single bit of a bundle counts") {
   // The padding: the one function that looks at it, over all its bits.
   BytesSource padded(bundle.bytes);
   std::size_t accepted = 0;
-  for (auto at = head.frame0_stored; at < head_size; ++at) {
+  for (auto at = head.frame0_stored; at < head_size; at += kStep) {
     for (int bit = 0; bit < 8; ++bit) {
       padded.bytes[at] = static_cast<char>(bundle.bytes[at] ^ (1 << bit));
       if (refusal([&] { check_padding(padded, head, head_size); }).empty()) ++accepted;
@@ -167,6 +174,7 @@ TEST_CASE("a bundle cut at any length is refused") {
   for (std::size_t length = size; length-- > 0;) {
     const bool inside_padding = length > 4096 && length < head_size;
     if (inside_padding && length % 61 != 0 && length + 8 < head_size) continue;
+    if (length % kStep != 0) continue;
     REQUIRE(::ftruncate(bundle.fd.get(), static_cast<off_t>(length)) == 0);
     const auto message = bundle.open_refusal();
     ++tried;
@@ -178,7 +186,7 @@ TEST_CASE("a bundle cut at any length is refused") {
       if (message != wanted) FAIL(length << ": " << message);
     }
   }
-  CHECK(tried > 5000);
+  CHECK(tried > 5000 / kStep);
 }
 
 TEST_CASE("trailing garbage is refused") {

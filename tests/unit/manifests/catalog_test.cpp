@@ -47,12 +47,12 @@ TEST_CASE("v1.18.2 asks for these eight images") {
 
 TEST_CASE("v1.34.4 asks for its own images") {
   const KubernetesFacts facts = Catalog::builtin().facts("1.34.4");
-  CHECK(facts.images ==
-        Strings{"registry.k8s.io/kube-apiserver:v1.34.4",
-                "registry.k8s.io/kube-controller-manager:v1.34.4",
-                "registry.k8s.io/kube-scheduler:v1.34.4", "registry.k8s.io/kube-proxy:v1.34.4",
-                "registry.k8s.io/coredns/coredns:v1.12.1", "registry.k8s.io/pause:3.10.1",
-                "registry.k8s.io/etcd:3.6.5-0"});
+  CHECK(facts.images == Strings{"registry.k8s.io/kube-apiserver:v1.34.4",
+                                "registry.k8s.io/kube-controller-manager:v1.34.4",
+                                "registry.k8s.io/kube-scheduler:v1.34.4",
+                                "registry.k8s.io/kube-proxy:v1.34.4",
+                                "registry.k8s.io/coredns/coredns:v1.12.1",
+                                "registry.k8s.io/pause:3.10.1", "registry.k8s.io/etcd:3.6.5-0"});
   CHECK(facts.kubeadm_api == "kubeadm.k8s.io/v1beta4");
   CHECK(facts.extra_args_as_list);
   CHECK(facts.cri_socket_prefix == "unix://");
@@ -129,8 +129,8 @@ TEST_CASE("a minor takes over what it does not say, and changes nothing before i
 TEST_CASE("versions that are not to be built say why") {
   CHECK(refusal("v1.18.7").message().find("withdrawn") != std::string::npos);
   CHECK(refusal("v1.18.11").message().find("ever released") != std::string::npos);
-  for (const char* unknown : {"v1.18.21", "v1.34.11", "v1.17.3", "v9.9.9", "1.18", "", "v1.18.2-rc.1",
-                              "v1.18.2; rm -rf /"}) {
+  for (const char* unknown : {"v1.18.21", "v1.34.11", "v1.17.3", "v9.9.9", "1.18", "",
+                              "v1.18.2-rc.1", "v1.18.2; rm -rf /"}) {
     const Error error = refusal(unknown);
     CHECK(error.code() == ExitCode::usage);
     CHECK(error.hint().find("1.34 (v1.34.0 to v1.34.10)") != std::string::npos);
@@ -194,8 +194,7 @@ TEST_CASE("release files of v1.18.2 and v1.34.4") {
   CHECK(find("v1.34.4", "containerd").version == "v1.7.29");
 
   const DownloadFacts runc = find("v1.34.4", "runc");
-  CHECK(runc.url ==
-        "https://github.com/opencontainers/runc/releases/download/v1.3.3/runc.amd64");
+  CHECK(runc.url == "https://github.com/opencontainers/runc/releases/download/v1.3.3/runc.amd64");
   CHECK(runc.sum_name == "runc.amd64");
   CHECK(runc.members[0].path == "/usr/local/sbin/runc");
 

@@ -22,7 +22,8 @@ std::string affinity(const std::string& key, const std::string& test, const std:
          "          requiredDuringSchedulingIgnoredDuringExecution:\n"
          "            nodeSelectorTerms:\n            - matchExpressions:\n"
          "              - {key: kubernetes.io/os, operator: In, values: [linux]}\n"
-         "              - {key: " + key + ", operator: " + test + ", values: [" + value + "]}\n";
+         "              - {key: " +
+         key + ", operator: " + test + ", values: [" + value + "]}\n";
 }
 
 TEST_CASE("DaemonSets of other architectures are left out") {

@@ -17,10 +17,10 @@ Lock sample() {
   lock.architectures = {"amd64"};
   lock.cni = "flannel v0.12.0";
   lock.without = {"runc"};
-  lock.images.push_back({"k8s.gcr.io/pause:3.2", sha256("a"),
-                         "application/vnd.oci.image.manifest.v1+json", 7});
-  lock.files.push_back({"kubeadm", "v1.18.2", "amd64", "https://dl.k8s.io/kubeadm", sha256("b"),
-                        9, "published"});
+  lock.images.push_back(
+      {"k8s.gcr.io/pause:3.2", sha256("a"), "application/vnd.oci.image.manifest.v1+json", 7});
+  lock.files.push_back(
+      {"kubeadm", "v1.18.2", "amd64", "https://dl.k8s.io/kubeadm", sha256("b"), 9, "published"});
   return lock;
 }
 

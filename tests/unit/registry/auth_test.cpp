@@ -27,7 +27,8 @@ TEST_CASE("Bearer challenges are read") {
 }
 
 TEST_CASE("several challenges, in one header or more") {
-  const auto one = parse_challenges({R"(Basic realm="a, b", BEARER Realm = "https://x" , Service=y)"});
+  const auto one =
+      parse_challenges({R"(Basic realm="a, b", BEARER Realm = "https://x" , Service=y)"});
   REQUIRE(one.size() == 2);
   CHECK(one[0].scheme == "basic");
   CHECK(one[0].find("realm") == "a, b");
@@ -67,7 +68,9 @@ TEST_CASE("keys of Docker's config name registries in many ways") {
 TEST_CASE("credentials come from Docker's config") {
   char name[] = "/tmp/kbundle-docker-XXXXXX";
   const fs::path folder = ::mkdtemp(name);
-  const auto write = [&](const std::string& text) { std::ofstream(folder / "config.json") << text; };
+  const auto write = [&](const std::string& text) {
+    std::ofstream(folder / "config.json") << text;
+  };
 
   CHECK(Credentials(folder).find("quay.io").empty());  // no file
   write(R"({"auths":{"https://index.docker.io/v1/":{"auth":")" + base64_encode("me:se:cret") +

@@ -169,7 +169,8 @@ TEST_CASE("a symlink in the place of a partial is not followed") {
   BlobStore store(folder.path);
   const Digest digest = sha256("hello");
   std::ofstream(folder.path / "victim") << "keep";
-  fs::create_symlink(folder.path / "victim", folder.path / "partial" / ("sha256-" + digest.hex() + ".part"));
+  fs::create_symlink(folder.path / "victim",
+                     folder.path / "partial" / ("sha256-" + digest.hex() + ".part"));
   CHECK_THROWS_AS(store.open_partial(digest), Error);
   CHECK(fs::file_size(folder.path / "victim") == 4);
 }

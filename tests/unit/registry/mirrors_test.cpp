@@ -48,7 +48,8 @@ TEST_CASE("a rule keeps the path behind its prefix") {
         "mirror.example:5000/quay/coreos/flannel:v1");
   CHECK(places({"quay.io/coreos=mirror.example/c"}, "quay.io/coreos/flannel:v1")[0] ==
         "mirror.example/c/flannel:v1");
-  CHECK(places({"docker.io=mirror.gcr.io"}, "busybox")[0] == "mirror.gcr.io/library/busybox:latest");
+  CHECK(places({"docker.io=mirror.gcr.io"}, "busybox")[0] ==
+        "mirror.gcr.io/library/busybox:latest");
 }
 
 TEST_CASE("a rule matches whole components only") {
@@ -74,9 +75,9 @@ TEST_CASE("{ref} appends the whole upstream reference") {
 TEST_CASE("rules are tried in order, each place once") {
   CHECK(places({"k8s.gcr.io=a.example", "quay.io=q.example", "k8s.gcr.io=b.example",
                 "k8s.gcr.io=a.example", "k8s.gcr.io=registry.k8s.io"},
-               "k8s.gcr.io/pause:3.2") ==
-        List{"a.example/pause:3.2", "b.example/pause:3.2", "registry.k8s.io/pause:3.2",
-             "k8s.gcr.io/pause:3.2"});
+               "k8s.gcr.io/pause:3.2") == List{"a.example/pause:3.2", "b.example/pause:3.2",
+                                               "registry.k8s.io/pause:3.2",
+                                               "k8s.gcr.io/pause:3.2"});
 }
 
 TEST_CASE("a rule that leaves no repository is an error when it is used") {
@@ -87,8 +88,9 @@ TEST_CASE("a rule that leaves no repository is an error when it is used") {
 TEST_CASE("rules hold for the URLs of files as well") {
   const std::string url = "https://dl.k8s.io/release/v1.18.2/bin/linux/amd64/kubeadm";
   CHECK(urls({}, url) == List{url});
-  CHECK(urls({"dl.k8s.io=https://oss.example/kubernetes-release"}, url) ==
-        List{"https://oss.example/kubernetes-release/release/v1.18.2/bin/linux/amd64/kubeadm", url});
+  CHECK(
+      urls({"dl.k8s.io=https://oss.example/kubernetes-release"}, url) ==
+      List{"https://oss.example/kubernetes-release/release/v1.18.2/bin/linux/amd64/kubeadm", url});
   CHECK(urls({"dl.k8s.io=https://files.m.daocloud.io/{ref}"}, url)[0] ==
         "https://files.m.daocloud.io/dl.k8s.io/release/v1.18.2/bin/linux/amd64/kubeadm");
   CHECK(urls({"dl.k8s.io=mirror.example"}, url)[0] ==
@@ -98,11 +100,11 @@ TEST_CASE("rules hold for the URLs of files as well") {
 }
 
 TEST_CASE("bad rules are refused with exit 2") {
-  for (const char* bad : {"", "a", "=", "a=", "=b", "k8s.gcr.io=mirror", "k8s.gcr.io=a.b/*/c",
-                          "k8s.gcr.io=a.b/{ref}/c", "k8s.gcr.io=*", "k8s.gcr.io=/*",
-                          "k8s.gcr.io=ftp://x.example", "k8s.gcr.io=https://", "http://a=b.example",
-                          "k8s.gcr.io=user:pw@b.example", "k8s.gcr.io=b.example?x", "a b=c.example",
-                          "k8s.gcr.io=b.example/UPPER"}) {
+  for (const char* bad :
+       {"", "a", "=", "a=", "=b", "k8s.gcr.io=mirror", "k8s.gcr.io=a.b/*/c",
+        "k8s.gcr.io=a.b/{ref}/c", "k8s.gcr.io=*", "k8s.gcr.io=/*", "k8s.gcr.io=ftp://x.example",
+        "k8s.gcr.io=https://", "http://a=b.example", "k8s.gcr.io=user:pw@b.example",
+        "k8s.gcr.io=b.example?x", "a b=c.example", "k8s.gcr.io=b.example/UPPER"}) {
     INFO(bad);
     try {
       MirrorRule::parse(bad);
@@ -121,17 +123,18 @@ TEST_CASE("a mirrors file is read in order") {
     std::ofstream(file) << text;
     return Mirrors::read(file);
   };
-  Mirrors mirrors = read("mirrors:\n- {from: k8s.gcr.io, to: a.example}\n- from: k8s.gcr.io\n"
-                         "  to: b.example/*\n");
+  Mirrors mirrors = read(
+      "mirrors:\n- {from: k8s.gcr.io, to: a.example}\n- from: k8s.gcr.io\n"
+      "  to: b.example/*\n");
   mirrors.append(Mirrors({MirrorRule::parse("k8s.gcr.io=c.example")}));
   const auto found = mirrors.places(Reference::parse("k8s.gcr.io/x/pause:3.2"));
   REQUIRE(found.size() == 5);
   CHECK(found[0].str() == "a.example/x/pause:3.2");
   CHECK(found[1].str() == "b.example/pause:3.2");
   CHECK(found[2].str() == "c.example/x/pause:3.2");
-  for (const char* bad : {"", "[]", "mirrors: 7", "mirrors: [7]", "mirrors: [{from: a.b}]",
-                          "mirrors: [{from: a.b, to: c.d, x: y}]", "mirrors: [{from: a.b, to: c}]",
-                          "mirrors: ["}) {
+  for (const char* bad :
+       {"", "[]", "mirrors: 7", "mirrors: [7]", "mirrors: [{from: a.b}]",
+        "mirrors: [{from: a.b, to: c.d, x: y}]", "mirrors: [{from: a.b, to: c}]", "mirrors: ["}) {
     INFO(bad);
     CHECK_THROWS_AS(read(bad), Error);
   }

@@ -47,13 +47,39 @@ TEST_CASE("hosts, ports, tags and digests are told apart") {
 }
 
 TEST_CASE("bad references are refused with exit 2") {
-  const std::string bad[] = {
-      "", ":", "/", "a/", "/a", "a//b", "Busybox", "a:", "a:-x", "a:.x", "a@sha256:abc", "a@",
-      "a b", "a\nb", "a:b c", "k8s.gcr.io/", "k8s.gcr.io:99999/a", "k8s.gcr.io:/a", "k8s.gcr.io:x/a",
-      "-a.example/b", "a..example/b", "a.example/B", "a.example/../b", "a.example/b/../c",
-      "a.example/b__/c", "a.example/b___c", "a.example/.b", "https://a.example/b",
-      "user@a.example/b", "a.example/b?x", "a.example/b:" + std::string(129, 'x'),
-      "a.example/" + std::string(250, 'x'), std::string(2000, 'x')};
+  const std::string bad[] = {"",
+                             ":",
+                             "/",
+                             "a/",
+                             "/a",
+                             "a//b",
+                             "Busybox",
+                             "a:",
+                             "a:-x",
+                             "a:.x",
+                             "a@sha256:abc",
+                             "a@",
+                             "a b",
+                             "a\nb",
+                             "a:b c",
+                             "k8s.gcr.io/",
+                             "k8s.gcr.io:99999/a",
+                             "k8s.gcr.io:/a",
+                             "k8s.gcr.io:x/a",
+                             "-a.example/b",
+                             "a..example/b",
+                             "a.example/B",
+                             "a.example/../b",
+                             "a.example/b/../c",
+                             "a.example/b__/c",
+                             "a.example/b___c",
+                             "a.example/.b",
+                             "https://a.example/b",
+                             "user@a.example/b",
+                             "a.example/b?x",
+                             "a.example/b:" + std::string(129, 'x'),
+                             "a.example/" + std::string(250, 'x'),
+                             std::string(2000, 'x')};
   for (const std::string& text : bad) {
     INFO(text);
     try {

@@ -1,7 +1,8 @@
 #include "registry/types.hpp"
 
-#include <catch2/catch.hpp>
 #include <fmt/core.h>
+
+#include <catch2/catch.hpp>
 #include <string>
 
 #include "core/error.hpp"
@@ -10,7 +11,9 @@ using namespace kbundle;
 
 namespace {
 
-std::string digest(char c) { return "sha256:" + std::string(64, c); }
+std::string digest(char c) {
+  return "sha256:" + std::string(64, c);
+}
 
 std::string descriptor(const std::string& type, char c, const std::string& more = "") {
   return fmt::format(R"({{"mediaType":"{}","digest":"{}","size":7{}}})", type, digest(c), more);
@@ -49,7 +52,8 @@ void check_refused(const std::string& text, const std::string& declared = "") {
 }  // namespace
 
 TEST_CASE("a manifest is read") {
-  const std::string text = manifest(descriptor(kLayerType, 'a') + "," + descriptor(kLayerType, 'b'));
+  const std::string text =
+      manifest(descriptor(kLayerType, 'a') + "," + descriptor(kLayerType, 'b'));
   const Manifest found = Manifest::parse(text, media_type::oci_manifest, "test");
   CHECK(found.media_type == media_type::oci_manifest);
   CHECK(found.config.digest.str() == digest('c'));
@@ -96,21 +100,21 @@ TEST_CASE("hostile documents are refused") {
 }
 
 TEST_CASE("layers that may not be carried are refused") {
-  check_refused(manifest(
-      descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", 'a')));
-  check_refused(manifest(
-      descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar", 'a')));
+  check_refused(
+      manifest(descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", 'a')));
+  check_refused(
+      manifest(descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar", 'a')));
 }
 
 TEST_CASE("an index gives the entry for a platform") {
-  const Index found = Index::parse(
-      index(entry('1', R"({"os":"unknown","architecture":"unknown"})") + "," +
-            entry('2', R"({"os":"linux","architecture":"arm","variant":"v6"})") + "," +
-            entry('3', R"({"os":"linux","architecture":"arm","variant":"v7"})") + "," +
-            entry('4', R"({"os":"linux","architecture":"arm64","variant":"v8"})") + "," +
-            entry('5', R"({"os":"linux","architecture":"amd64"})") + "," +
-            descriptor(media_type::oci_manifest, '6')),
-      media_type::oci_index, "test");
+  const Index found =
+      Index::parse(index(entry('1', R"({"os":"unknown","architecture":"unknown"})") + "," +
+                         entry('2', R"({"os":"linux","architecture":"arm","variant":"v6"})") + "," +
+                         entry('3', R"({"os":"linux","architecture":"arm","variant":"v7"})") + "," +
+                         entry('4', R"({"os":"linux","architecture":"arm64","variant":"v8"})") +
+                         "," + entry('5', R"({"os":"linux","architecture":"amd64"})") + "," +
+                         descriptor(media_type::oci_manifest, '6')),
+                   media_type::oci_index, "test");
   const auto which = [&](const char* platform) {
     const Descriptor* entry_found = found.find(Platform::parse(platform));
     return entry_found == nullptr ? std::string("none") : entry_found->digest.hex().substr(0, 1);
@@ -128,8 +132,8 @@ TEST_CASE("an index gives the entry for a platform") {
 
 TEST_CASE("a plain entry is preferred to one for a better processor") {
   const Index found =
-      Index::parse(index(entry('3', R"({"os":"linux","architecture":"amd64","variant":"v3"})") + "," +
-                         entry('1', R"({"os":"linux","architecture":"amd64"})")),
+      Index::parse(index(entry('3', R"({"os":"linux","architecture":"amd64","variant":"v3"})") +
+                         "," + entry('1', R"({"os":"linux","architecture":"amd64"})")),
                    "", "test");
   CHECK(found.find(Platform::parse("linux/amd64"))->digest.str() == digest('1'));
 }
@@ -146,7 +150,8 @@ TEST_CASE("an attestation is never the image") {
 TEST_CASE("platforms are parsed") {
   CHECK(Platform::parse("linux/arm/v7").str() == "linux/arm/v7");
   CHECK(Platform::parse("linux/amd64").variant.empty());
-  for (const char* bad : {"", "linux", "linux/", "/amd64", "linux/arm/v7/x", "Linux/amd64", "a b/c"})
+  for (const char* bad :
+       {"", "linux", "linux/", "/amd64", "linux/arm/v7/x", "Linux/amd64", "a b/c"})
     CHECK_THROWS_AS(Platform::parse(bad), Error);
 }
 

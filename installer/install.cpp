@@ -1,0 +1,240 @@
+#include "installer/install.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/lock.hpp"
+#include "core/text.hpp"
+#include "installer/checks/preflight.hpp"
+#include "installer/context.hpp"
+#include "installer/phases/phases.hpp"
+#include "installer/runner.hpp"
+
+namespace kbundle {
+namespace {
+
+std::vector<std::filesystem::path> bundles_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error))
+    if (it->path().filename().string().ends_with(".tar.zst")) found.push_back(it->path());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::filesystem::path find_bundle(const InstallOptions& options) {
+  if (!options.bundle.empty()) return options.bundle;
+  std::error_code error;
+  auto found = bundles_in(std::filesystem::current_path());
+  const auto executable = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (found.empty() && !error) found = bundles_in(executable.parent_path());
+  if (found.size() == 1) return found.front();
+  std::vector<std::string> names;
+  for (const auto& path : found) names.push_back(path.filename().string());
+  throw Error(ExitCode::usage,
+              found.empty() ? "there is no bundle (*.tar.zst) in this folder or beside kbundle"
+                            : "there are several bundles: " + join(names, ", "),
+              "name the bundle: kbundle install --role … BUNDLE");
+}
+
+std::string role_word(const InstallOptions& options) {
+  return options.role == InstallOptions::Role::master ? "master" : "worker";
+}
+
+PlanRecord make_record(const Context& context, const Bundle& bundle) {
+  const InstallOptions& options = context.options;
+  PlanRecord record;
+  record.bundle = bundle.id();
+  record.line = context.inventory.line;
+  record.serial = context.inventory.serial;
+  record.kubernetes_version = context.inventory.kubernetes_version;
+  record.role = role_word(options);
+  record.root = options.root.string();
+  record.unsigned_bundle = bundle.signers().empty();
+  if (!options.kubeadm_config.empty())
+    record.config_digest = sha256(Json(context.user_documents).dump()).str();
+  Json& overrides = record.overrides;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) overrides[name] = value;
+  };
+  add("node-ip", options.node_ip);
+  add("control-plane-endpoint", options.control_plane_endpoint);
+  add("pod-network-cidr", options.pod_network_cidr);
+  add("service-cidr", options.service_cidr);
+  add("service-dns-domain", options.service_dns_domain);
+  add("apiserver-cert-extra-sans", options.apiserver_cert_extra_sans);
+  add("node-name", options.node_name);
+  add("cri-socket", options.cri_socket);
+  add("image-repository", options.image_repository);
+  add("runtime", options.runtime);
+  if (context.ticket) {  // the token is a secret and may be another one later
+    add("join", context.ticket->endpoint);
+    add("discovery-token-ca-cert-hash", context.ticket->ca_cert_hash);
+  }
+  return record;
+}
+
+// An older serial of the same line, or another plan over a begun one, stops here.
+void compare_plans(const Journal& journal, const PlanRecord& record, bool allow_downgrade) {
+  if (!journal.has_plan()) return;
+  const PlanRecord& before = journal.plan();
+  if (before.line == record.line && record.serial < before.serial && !allow_downgrade)
+    throw Error(ExitCode::verification,
+                "the bundle's serial " + std::to_string(record.serial) + " is older than " +
+                    std::to_string(before.serial) + ", which is installed",
+                "bring the newer bundle, or allow it with --allow-downgrade");
+  if (!journal.started()) return;
+  const auto differences = before.differences(record);
+  if (differences.empty()) return;
+  throw Error(ExitCode::preflight,
+              "this host was begun with another plan:\n  " + join(differences, "\n  "),
+              "repeat the first command, or start over after `kubeadm reset` with " +
+                  std::string(node_path::journal) + " removed");
+}
+
+void require_root(const Host& host) {
+  if (!host.is_root())
+    throw Error(ExitCode::preflight, "install changes the system and needs root",
+                "run it with sudo, or look at the plan with --dry-run");
+}
+
+// Everything that lives as long as an install. Members refer to each other: it stays where it is.
+struct Session {
+  Session(const InstallOptions& options, Progress& progress, bool whole_bundle)
+      : host(options.root, options.keep_proxy),
+        bundle(open(options, progress, whole_bundle)),
+        context(options, bundle.inventory(), &bundle,
+                Catalog::builtin().facts(bundle.inventory().kubernetes_version), host, progress),
+        journal(look(host)) {
+    set_cni();
+    context.journal = &journal;
+    resolve_context(context);
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  static Bundle open(const InstallOptions& options, Progress& progress, bool whole) {
+    Bundle bundle = Bundle::open(find_bundle(options), TrustStore::standard(), options.trust);
+    if (whole) bundle.verify(progress);
+    return bundle;
+  }
+
+  // An ordinary user may not look into it; a plan can be made without.
+  static Journal look(const Host& host) {
+    try {
+      return Journal::look(host.at(node_path::journal));
+    } catch (const Error&) {
+      if (host.is_root()) throw;
+      return Journal::look("/nonexistent/kbundle-journal");
+    }
+  }
+
+  void set_cni() {
+    const std::string name = split(context.inventory.cni, ' ').at(0);
+    if (name == "none" || name == "file" || name.empty()) return;
+    context.cni = Catalog::builtin().cni(context.facts, name, host.platform().architecture);
+  }
+
+  Host host;
+  Bundle bundle;
+  Context context;
+  Journal journal;
+};
+
+void report(const std::vector<Finding>& findings, Progress& progress) {
+  if (!findings.empty()) progress.line(findings_table(findings));
+}
+
+void throw_if_unfit(const std::vector<Finding>& findings) {
+  if (!has_errors(findings)) return;
+  const auto count = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.severity == Finding::Severity::error;
+  });
+  throw Error(ExitCode::preflight,
+              std::to_string(count) + " check(s) say that this host is not fit yet; nothing was changed",
+              "do what stands under FIX, then run the same command again "
+              "(--ignore-preflight-errors CHECK,… goes on at your own risk)");
+}
+
+void say_what_next(const Context& context, std::ostream& out) {
+  if (!context.master()) {
+    out << "node " << context.node_name << " has joined the cluster at " << context.ticket->endpoint
+        << "\n";
+    return;
+  }
+  out << "the cluster is up: Kubernetes " << context.inventory.kubernetes_version << " on "
+      << context.node_name << " (" << context.network.node_ip << ")\n"
+      << "join ticket for the workers: " << node_path::join_ticket
+      << " (a secret; good for 24 hours)\n"
+      << "on each worker: kbundle install --role worker --join join-ticket.json\n";
+}
+
+}  // namespace
+
+void preflight_report(const InstallOptions& options, bool json, Progress& progress,
+                      std::ostream& out) {
+  Session session(options, progress, false);
+  const auto findings = preflight(session.context);
+  if (json) {
+    out << findings_json(findings);
+  } else if (findings.empty()) {
+    out << "this host is fit\n";
+  } else {
+    out << findings_table(findings);
+  }
+  throw_if_unfit(findings);
+}
+
+void install(const InstallOptions& options, Progress& progress, std::ostream& out) {
+  if (!options.dry_run) {
+    const Host host(options.root);
+    require_root(host);
+  }
+  // Held by children as well: an orphan of a killed kbundle must have ended before the next run.
+  std::unique_ptr<ProcessLock> lock;
+  if (!options.dry_run)
+    lock = std::make_unique<ProcessLock>(Host(options.root).at(node_path::lock), true);
+
+  Session session(options, progress, true);
+  Context& context = session.context;
+  const PlanRecord record = make_record(context, session.bundle);
+  compare_plans(session.journal, record, options.allow_downgrade);
+  const auto findings = preflight(context);
+  report(findings, progress);
+
+  if (options.dry_run) {
+    auto plan = make_plan(context);
+    const Runner runner(plan, session.host, progress, {options.only_phase, options.skip_phases});
+    out << "plan for --role " << role_word(options) << " with " << session.bundle.path().string()
+        << " (" << session.bundle.id() << "); nothing is changed\n";
+    const bool conflict = runner.print_plan(out);
+    throw_if_unfit(findings);
+    if (conflict)
+      throw Error(ExitCode::preflight, "the plan cannot run: something is in the way",
+                  "see the phases marked conflict");
+    return;
+  }
+  throw_if_unfit(findings);
+
+  session.journal = Journal::open(session.host.at(node_path::journal));
+  if (session.journal.was_torn())
+    progress.warn("the journal's last record was torn and is cut; the host is checked again");
+  if (!session.journal.has_plan() || !session.journal.started())
+    session.journal.write_plan(record);
+
+  auto plan = make_plan(context);
+  Runner runner(plan, session.host, progress, {options.only_phase, options.skip_phases});
+  const std::size_t applied = runner.run(session.journal);
+  if (applied == 0) {
+    out << "nothing to do: everything is as the bundle wants it\n";
+  } else if (options.only_phase.empty() && session.host.live()) {
+    say_what_next(context, out);
+  }
+}
+
+}  // namespace kbundle
