@@ -25,6 +25,7 @@ bool is_key_id(std::string_view text) {
 
 std::string list_fingerprints(const std::vector<std::string>& ids) {
   std::vector<std::string> texts;
+  texts.reserve(ids.size());
   for (const auto& id : ids) texts.push_back(format_fingerprint(id));
   return join(texts, " or ");
 }
@@ -107,6 +108,7 @@ std::vector<PublicKey> Envelope::verify(const std::vector<PublicKey>& accepted) 
   }
   if (held.empty()) {
     std::vector<std::string> wanted;
+    wanted.reserve(accepted.size());
     for (const auto& key : accepted) wanted.push_back(key.id());
     throw Error(
         ExitCode::verification,

@@ -7,6 +7,7 @@ namespace {
 
 std::string platform_names(const std::vector<Platform>& platforms) {
   std::vector<std::string> names;
+  names.reserve(platforms.size());
   for (const auto& platform : platforms) names.push_back(platform.str());
   return join(names, ", ");
 }

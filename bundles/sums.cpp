@@ -42,6 +42,7 @@ std::string sums_text(std::vector<FileSum> sums) {
 void write_sums(const std::filesystem::path& folder, const std::vector<std::string>& names,
                 const PrivateKey& key) {
   std::vector<FileSum> sums;
+  sums.reserve(names.size());
   for (const auto& name : names) sums.push_back({name, hash_file(folder / name)});
   const std::string text = sums_text(std::move(sums));
   std::filesystem::remove(folder / kSumsSignatureFile);

@@ -170,7 +170,7 @@ WriteResult write_bundle(const std::filesystem::path& target, Inventory inventor
       seek_table(head.frame0_stored, head.frame0_content, inventory.head_size, inventory.frames));
   const std::string head_bytes = build_head(envelope_text, inventory.head_size);
   file.write_at(0, std::as_bytes(std::span(head_bytes)));
-  const WriteResult result{file.position(), sha256(envelope.payload).str()};
+  WriteResult result{file.position(), sha256(envelope.payload).str()};
   task->done(human_size(result.size));
   if (options.read_back) {
     with_context("read back what was written", [&] {

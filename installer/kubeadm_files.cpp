@@ -147,6 +147,28 @@ bool whole_pod(const Json& pod) {
 
 }  // namespace
 
+std::vector<std::string> with_other_halves(const std::vector<std::string>& files) {
+  std::vector<std::string> result = files;
+  for (const std::string& file : files) {
+    for (const char* leaf : kLeaves) {
+      const std::string stem = std::string(kPki) + leaf;
+      if (file == stem + ".crt") result.push_back(stem + ".key");
+      if (file == stem + ".key") result.push_back(stem + ".crt");
+    }
+  }
+  return result;
+}
+
+std::optional<std::string> service_account_public_key(const Host& host) {
+  const auto text = host.read(std::string(kPki) + "sa.key");
+  const Key key = text ? read_key(*text) : Key(nullptr, &EVP_PKEY_free);
+  const Bio out(BIO_new(BIO_s_mem()), &BIO_free);
+  if (!key || !out || PEM_write_bio_PUBKEY(out.get(), key.get()) != 1) return std::nullopt;
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &bytes);
+  return std::string(bytes, static_cast<std::size_t>(size));
+}
+
 std::vector<std::string> leaf_certificate_files() {
   std::vector<std::string> result;
   for (const char* leaf : kLeaves) {
@@ -174,13 +196,15 @@ FilesState check_certificates(const Host& host) {
   const auto published = host.read(public_file);
   if (!key) state.missing.push_back(key_file);
   if (!published) state.missing.push_back(public_file);
-  if (key && !read_key(*key)) state.broken.push_back(key_file);
+  const auto expected = service_account_public_key(host);
+  if (key && !expected) state.broken.push_back(key_file);
   if (published) {
     const Bio bio = bio_over(*published);
     const Key parsed(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-    ERR_clear_error();
-    if (!parsed) state.broken.push_back(public_file);
+    if (!parsed || (expected && trim(*expected) != trim(*published)))
+      state.broken.push_back(public_file);
   }
+  ERR_clear_error();
   return state;
 }
 

@@ -1,6 +1,7 @@
 // The files kubeadm leaves, checked: kubeadm does not fsync, so a power loss may cut any of them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ FilesState check_kubeconfigs(const Host& host, bool super_admin);
 FilesState check_manifests(const Host& host, const std::vector<std::string>& names);
 /// config.yaml parses and is a KubeletConfiguration; kubeadm-flags.env has its variable.
 FilesState check_kubelet_files(const Host& host);
+
+/// `files`, and for each half of a leaf pair (certificate, key) its other half: kubeadm makes a pair
+/// only when neither is there.
+std::vector<std::string> with_other_halves(const std::vector<std::string>& files);
+
+/// sa.pub as it must be, from sa.key. kubeadm never makes the public half alone.
+std::optional<std::string> service_account_public_key(const Host& host);
 
 /// Every leaf certificate and key below pki/ (not the CAs, not the service account's keys).
 std::vector<std::string> leaf_certificate_files();

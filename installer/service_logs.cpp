@@ -35,15 +35,27 @@ std::string file_tail(const std::filesystem::path& path) {
   }
 }
 
+// klog's information lines ("I1121 03:01:15…") hide what matters.
+std::string without_information(const std::string& text) {
+  std::string result;
+  for (const std::string& line : split(text, '\n')) {
+    const bool information = line.size() > 5 && line[0] == 'I' &&
+                             std::all_of(line.begin() + 1, line.begin() + 5,
+                                         [](char c) { return c >= '0' && c <= '9'; });
+    if (!information) result += line + "\n";
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string journal_tail(const Host& host, const std::string& unit, int lines) {
   if (!host.live()) return {};
   Command command;
-  command.argv = {"journalctl", "--no-pager", "-o", "cat", "-n", std::to_string(lines), "-u", unit};
+  command.argv = {"journalctl", "--no-pager", "-o", "cat", "-n", "300", "-u", unit};
   command.timeout = std::chrono::seconds(15);
   try {
-    const auto text = indented_tail(kbundle::run(command).output, lines);
+    const auto text = indented_tail(without_information(kbundle::run(command).output), lines);
     return text.empty() ? text : "last lines of " + unit + ":\n" + text;
   } catch (const Error&) {
     return {};
@@ -59,7 +71,7 @@ std::string static_pod_logs(const Host& host, int lines) {
       const auto logs = host.list(folder + "/" + container);  // 0.log, 1.log, …
       if (logs.empty()) continue;
       const std::string path = folder + "/" + container + "/" + logs.back();
-      const auto text = indented_tail(file_tail(host.at(path)), lines);
+      const auto text = indented_tail(without_information(file_tail(host.at(path))), lines);
       if (!text.empty()) result += "last lines of " + path + ":\n" + text;
     }
   }

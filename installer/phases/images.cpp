@@ -64,10 +64,15 @@ class ImagesPhase final : public Phase {
     }
     if (!missing.empty()) {
       auto task = context_.progress.start("load " + std::to_string(missing.size()) + " images", total);
-      context_.runtime->load([&](Sink& out) {
-        write_image_stream(*context_.bundle, missing, context_.platform, out,
-                           [&](std::uint64_t bytes) { task->advance(bytes); });
-      });
+      // One by one: a run that is killed in the middle keeps what was loaded.
+      for (const StreamImage& image : missing) {
+        with_context("load " + image.names.front(), [&] {
+          context_.runtime->load([&](Sink& out) {
+            write_image_stream(*context_.bundle, {image}, context_.platform, out,
+                               [&](std::uint64_t bytes) { task->advance(bytes); });
+          });
+        });
+      }
       task->done();
       present = by_name();
     }

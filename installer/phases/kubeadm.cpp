@@ -18,6 +18,8 @@ constexpr const char* kCaFiles[] = {"/etc/kubernetes/pki/ca.crt",
                                     "/etc/kubernetes/pki/front-proxy-ca.crt",
                                     "/etc/kubernetes/pki/etcd/ca.crt"};
 
+constexpr const char* kServiceAccountPublic = "/etc/kubernetes/pki/sa.pub";
+
 std::chrono::seconds timeout_of(const std::string& id, bool worker) {
   if (id == "wait-control-plane" || id == "kubelet-wait-bootstrap") return std::chrono::minutes(6);
   if (id == "kubelet-start" && worker) return std::chrono::minutes(8);
@@ -36,8 +38,6 @@ class KubeadmPhaseBase : public Phase {
         context_(context),
         host_(context.host),
         phase_(std::move(phase)) {}
-
-  std::string failure_details() override { return journal_tail(host_, "kubelet.service", 15); }
 
  protected:
   std::vector<std::string> argv() const {
@@ -99,6 +99,9 @@ class FilesPhase final : public KubeadmPhaseBase {
 
   void apply() override {
     for (const std::string& file : to_remove(look_(host_))) host_.remove(file);
+    if (id() == "certs/all" && !host_.exists(kServiceAccountPublic))
+      if (const auto key = service_account_public_key(host_))
+        host_.write(kServiceAccountPublic, *key, 0600);
     run_kubeadm();
     const FilesState after = look_(host_);
     if (after.good()) return;
@@ -113,7 +116,9 @@ class FilesPhase final : public KubeadmPhaseBase {
 
   // A CA that is made anew voids every certificate below it.
   std::vector<std::string> to_remove(const FilesState& state) const {
-    std::vector<std::string> files = state.broken;
+    std::vector<std::string> touched = state.broken;
+    touched.insert(touched.end(), state.missing.begin(), state.missing.end());
+    std::vector<std::string> files = with_other_halves(touched);
     if (state.ca_broken) {
       for (const std::string& leaf : leaf_certificate_files()) files.push_back(leaf);
       for (const char* authority : kCaFiles) {
@@ -149,6 +154,8 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
     return PhaseCheck::todo(state.good() ? "the kubelet does not run" : "the kubelet is set up",
                             actions);
   }
+
+  std::string failure_details() override { return journal_tail(host_, "kubelet.service", 12); }
 
   void apply() override {
     const FilesState state = look();
@@ -228,7 +235,7 @@ class WaitPhase final : public KubeadmPhaseBase {
   }
 
   std::string failure_details() override {
-    return KubeadmPhaseBase::failure_details() +
+    return journal_tail(host_, "kubelet.service", 12) +
            (context_.master() ? static_pod_logs(host_, 8) : std::string());
   }
 

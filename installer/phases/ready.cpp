@@ -119,6 +119,10 @@ class ReadyPhase final : public Phase {
       open.push_back(printable(name) + " " + printable(why));
     }
     if (count == 0) open.push_back("no pods in " + space + " yet");
+    if (space != "kube-system") return;
+    for (const char* name : {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
+      if (pods.output.find(std::string(name) + "-" + context_.node_name) == std::string::npos)
+        open.push_back(std::string(name) + " not there");
   }
 
   Context& context_;

@@ -171,11 +171,26 @@ class ReceiptPhase final : public Phase {
     }
   }
 
+  // The token's own end, as the cluster has it (its life may be the user's, or half over).
+  std::chrono::system_clock::time_point token_end(const std::string& token) const {
+    const auto guess = std::chrono::system_clock::now() + kTokenLife;
+    if (!host_.live() || !context_.has_program("kubectl")) return guess;
+    const auto secret = host_.run(context_.kubectl(
+        {"-n", "kube-system", "get", "secret", "bootstrap-token-" + split(token, '.').at(0), "-o",
+         "jsonpath={.data.expiration}"}));
+    if (!secret.ok() || secret.output.empty()) return guess;
+    try {
+      return parse_rfc3339(base64_decode(trim(secret.output), "expiration"), "expiration");
+    } catch (const Error&) {
+      return guess;
+    }
+  }
+
   void write_ticket() const {
     JoinTicket ticket = make_ticket();
     const auto now = std::chrono::system_clock::now();
     ticket.created = rfc3339(now);
-    ticket.expires = rfc3339(now + kTokenLife);
+    ticket.expires = rfc3339(token_end(ticket.token));
     host_.write(node_path::join_ticket, ticket.serialize(), 0600);
   }
 
