@@ -1,5 +1,6 @@
 // kbundle: Kubernetes where there is no internet. Here verbs are put together and errors end.
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -49,6 +50,8 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
 
 int main(int argc, char** argv) {
   handle_stop_signals();
+  // A host's openssl.cnf may load modules; nothing of that kind belongs into a static executable.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
   CLI::App app(
       "kbundle installs Kubernetes where there is no internet.\n\n"
       "  on a connected host:   kbundle build v1.18.2\n"

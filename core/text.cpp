@@ -180,7 +180,9 @@ std::chrono::system_clock::time_point parse_rfc3339(std::string_view text, std::
   std::tm broken{};
   const std::string copy(text);
   const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &broken);
-  if (end == nullptr || *end != '\0') {
+  // time_point counts nanoseconds: it ends in 2262.
+  const bool representable = broken.tm_year >= 70 && broken.tm_year < 300;
+  if (end == nullptr || *end != '\0' || !representable) {
     throw Error(ExitCode::verification, std::string(what) +
                                             " is not a time like 2026-01-31T12:00:00Z: \"" +
                                             printable(text.substr(0, 64)) + "\"");

@@ -38,6 +38,7 @@ TEST_CASE("times are RFC 3339 in UTC") {
   CHECK(rfc3339(time) == "2026-11-21T01:02:03Z");
   CHECK_THROWS_AS(parse_rfc3339("yesterday", "created"), Error);
   CHECK_THROWS_AS(parse_rfc3339("2026-11-21T01:02:03Z+", "created"), Error);
+  CHECK_THROWS_AS(parse_rfc3339("4052-01-01T00:00:00Z", "created"), Error);
 }
 
 TEST_CASE("a table is as wide as its cells") {
