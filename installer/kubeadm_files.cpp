@@ -135,6 +135,7 @@ bool whole_pod(const Json& pod) {
       if (const Json* source = member(volume, "hostPath");
           source != nullptr && member(*source, "path") != nullptr)
         volumes.insert(volume.value("name", ""));
+  if (volumes.empty()) return false;  // each of kubeadm's static pods mounts something
   for (const Json& container : *containers) {
     if (member(container, "image") == nullptr) return false;
     const Json* mounts = member(container, "volumeMounts");

@@ -1,0 +1,155 @@
+// What is read from the node's files: resolvers, routes, ports, kubeadm's files, tickets.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "installer/checks/ports.hpp"
+#include "installer/cni_edit.hpp"
+#include "installer/context.hpp"
+#include "installer/kubeadm_files.hpp"
+#include "tests/unit/installer/temp_root.hpp"
+
+using namespace kbundle;
+
+TEST_CASE("the kubelet's resolver is one that pods can use") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  SECTION("a real nameserver") {
+    host.write("/etc/resolv.conf", "nameserver 10.0.0.2\n");
+    const auto choice = choose_resolver(host, "");
+    CHECK(choice.path == "/etc/resolv.conf");
+    CHECK_FALSE(choice.own_file);
+  }
+  SECTION("systemd-resolved's stub") {
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.53\noptions edns0\n");
+    host.write("/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.2\n");
+    CHECK(choose_resolver(host, "").path == "/run/systemd/resolve/resolv.conf");
+  }
+  SECTION("the stub with nothing behind it") {
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.53\n");
+    host.write("/run/systemd/resolve/resolv.conf", "# none\n");
+    CHECK(choose_resolver(host, "").no_nameserver);
+  }
+  SECTION("another loopback resolver") {
+    host.write("/etc/resolv.conf", "search site\nnameserver 127.0.0.11\n");
+    const auto choice = choose_resolver(host, "");
+    CHECK(choice.own_file);
+    CHECK(choice.no_nameserver);
+    CHECK(choice.content.find("search site") != std::string::npos);
+    CHECK(choice.content.find("nameserver") == std::string::npos);
+  }
+  SECTION("loopback beside a real one") {
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\nnameserver 10.0.0.2\n");
+    const auto choice = choose_resolver(host, "");
+    CHECK(choice.own_file);
+    CHECK_FALSE(choice.no_nameserver);
+    CHECK(nameservers(choice.content) == std::vector<std::string>{"10.0.0.2"});
+  }
+  SECTION("empty or absent") { CHECK(choose_resolver(host, "").no_nameserver); }
+  SECTION("the user's own") {
+    host.write("/etc/site-resolv.conf", "nameserver 10.0.0.9\n");
+    CHECK(choose_resolver(host, "/etc/site-resolv.conf").path == "/etc/site-resolv.conf");
+  }
+}
+
+TEST_CASE("the forward plugin leaves the Corefile alone or with its block") {
+  CHECK(without_forward(".:53 {\n    errors\n    forward . /etc/resolv.conf\n    cache 30\n}\n") ==
+        ".:53 {\n    errors\n    cache 30\n}\n");
+  CHECK(without_forward(".:53 {\n    forward . /etc/resolv.conf {\n       max_concurrent 1000\n    }\n    loop\n}\n") ==
+        ".:53 {\n    loop\n}\n");
+  const std::string other = ".:53 {\n    forward . 10.0.0.2\n}\n";
+  CHECK(without_forward(other) == other);
+}
+
+TEST_CASE("the default route and the node's address") {
+  const std::string header = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n";
+  CHECK(default_route_interface(header + "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n") ==
+        "eth0");
+  CHECK_FALSE(default_route_interface(header + "eth0\t000A4D0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"));
+
+  const test::TempRoot root;
+  test::FakeHost host(root);
+  CHECK(find_node_network(host, "").node_ip == "10.0.0.5");
+  host.addresses_.push_back({"eth1", "10.1.0.5", 24, false});
+  CHECK(find_node_network(host, "").node_ip.empty());
+  const auto chosen = find_node_network(host, "10.1.0.5");
+  CHECK(chosen.interface == "eth1");
+  CHECK(chosen.must_name_interface());
+  CHECK(find_node_network(host, "10.9.0.1").interface.empty());
+  CHECK(is_container_interface("veth12"));
+  CHECK_FALSE(is_container_interface("eno1"));
+  CHECK(is_cidr("10.96.0.0/12"));
+  CHECK_FALSE(is_cidr("10.96.0.0"));
+  CHECK_FALSE(is_cidr("10.96.0.0/33"));
+}
+
+TEST_CASE("listening ports and who has them") {
+  const auto ports = listening_ports(
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+      "   0: 00000000:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n"
+      "   1: 0100007F:0050 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1\n");
+  REQUIRE(ports.size() == 1);
+  CHECK(ports.at(6443) == 4711);
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  std::filesystem::create_directories(root.path() / "proc/42/fd");
+  std::filesystem::create_symlink("socket:[4711]", root.path() / "proc/42/fd/3");
+  host.write("/proc/42/comm", "kube-apiserver\n");
+  CHECK(socket_owner(host, 4711) == "kube-apiserver (process 42)");
+  CHECK(socket_owner(host, 99) == "an unknown process");
+}
+
+TEST_CASE("flannel gets the node's interface and the pod network, nothing else changes") {
+  const std::string manifest =
+      "  net-conf.json: |\n    {\n      \"Network\": \"10.244.0.0/16\"\n    }\n"
+      "        args:\n        - --ip-masq\n        - --kube-subnet-mgr\n"
+      "        env:\n        - name: POD_NAME\n          valueFrom: {}\n";
+  CHECK(edit_flannel(manifest, {}) == manifest);
+  const auto edited = edit_flannel(manifest, {"10.1.0.0/16", true});
+  CHECK(edited.find("\"Network\": \"10.1.0.0/16\"") != std::string::npos);
+  CHECK(edited.find("        - --kube-subnet-mgr\n        - --iface=$(HOST_IP)\n") != std::string::npos);
+  CHECK(edited.find("        - name: HOST_IP\n          valueFrom:\n            fieldRef:\n"
+                    "              fieldPath: status.hostIP\n        - name: POD_NAME\n") !=
+        std::string::npos);
+  CHECK_THROWS_AS(edit_flannel("a: b\n", {"", true}), Error);
+}
+
+TEST_CASE("a join ticket survives the way, and only whole ones are taken") {
+  const JoinTicket ticket{"10.0.0.5:6443", "abcdef.0123456789abcdef", "sha256:" + std::string(64, 'a'),
+                          "v1.18.2", "sha256:" + std::string(64, 'b'), "2026-01-01T00:00:00Z",
+                          "2026-01-02T00:00:00Z"};
+  const auto back = JoinTicket::parse(ticket.serialize(), "ticket");
+  CHECK(back.serialize() == ticket.serialize());
+  const std::string text = ticket.serialize();
+  CHECK_THROWS_AS(JoinTicket::parse(text.substr(0, text.size() / 2), "ticket"), Error);
+  for (auto spoil : {+[](JoinTicket& t) { t.endpoint = "no-port"; }, +[](JoinTicket& t) { t.token = "x"; },
+                     +[](JoinTicket& t) { t.ca_cert_hash = "sha256:12"; },
+                     +[](JoinTicket& t) { t.expires = "tomorrow"; }}) {
+    JoinTicket bad = ticket;
+    spoil(bad);
+    CHECK_THROWS_AS(JoinTicket::parse(bad.serialize(), "ticket"), Error);
+  }
+}
+
+TEST_CASE("cut manifests and configurations are found") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  const std::string pod =
+      "apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd\nspec:\n  containers:\n  - name: etcd\n"
+      "    image: etcd:1\n    volumeMounts:\n    - {mountPath: /a, name: data}\n    - {mountPath: /b, name: certs}\n"
+      "  volumes:\n  - hostPath: {path: /b}\n    name: certs\n  - hostPath: {path: /a}\n    name: data\nstatus: {}\n";
+  const std::string file = "/etc/kubernetes/manifests/etcd.yaml";
+  CHECK(check_manifests(host, {"etcd"}).missing == std::vector<std::string>{file});
+  host.write(file, pod);
+  CHECK(check_manifests(host, {"etcd"}).good());
+  // The last volume's name ends what must be there.
+  const auto needed = pod.find("status");
+  for (std::size_t size = 0; size < needed - 1; ++size) {
+    host.write(file, pod.substr(0, size));
+    CHECK(check_manifests(host, {"etcd"}).broken == std::vector<std::string>{file});
+  }
+  host.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n");
+  host.write("/var/lib/kubelet/kubeadm-flags.env", "KUBELET_KUBEADM_ARGS=\"--a=b\"\n");
+  CHECK(check_kubelet_files(host).good());
+  host.write("/var/lib/kubelet/kubeadm-flags.env", "KUBELET_KUBEADM_ARGS=\"--a");
+  CHECK(check_kubelet_files(host).broken.size() == 1);
+}

@@ -1,0 +1,51 @@
+// A node in a temporary folder: files are real, commands are answered by the test.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/file.hpp"
+#include "installer/host.hpp"
+
+namespace kbundle::test {
+
+class TempRoot {
+ public:
+  TempRoot() {
+    std::string name = (std::filesystem::temp_directory_path() / "kbundle-test-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TempRoot() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempRoot(const TempRoot&) = delete;
+  TempRoot& operator=(const TempRoot&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Live in all but its root; each command is recorded and answered.
+class FakeHost : public Host {
+ public:
+  explicit FakeHost(const TempRoot& root) : Host(root.path()) {}
+
+  bool live() const override { return true; }
+  bool is_root() const override { return true; }
+  Platform platform() const override { return Platform::parse("linux/amd64"); }
+  std::vector<InterfaceAddress> addresses() const override { return addresses_; }
+  CommandResult run(Command command) const override {
+    commands_.push_back(to_shell(command.argv));
+    return answer_ ? answer_(command.argv) : CommandResult{1, false, "", ""};
+  }
+
+  std::vector<InterfaceAddress> addresses_ = {{"eth0", "10.0.0.5", 24, false}};
+  std::function<CommandResult(const std::vector<std::string>&)> answer_;
+  mutable std::vector<std::string> commands_;
+};
+
+}  // namespace kbundle::test
