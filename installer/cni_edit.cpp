@@ -12,7 +12,8 @@ std::string with_pod_subnet(std::string manifest, const std::string& subnet) {
   const auto open = key == std::string::npos ? key : manifest.find('"', key + kKey.size());
   const auto close = open == std::string::npos ? open : manifest.find('"', open + 1);
   if (close == std::string::npos)
-    throw Error(ExitCode::phase, "the flannel manifest has no \"Network\" to put " + subnet + " in");
+    throw Error(ExitCode::phase,
+                "the flannel manifest has no \"Network\" to put " + subnet + " in");
   return manifest.replace(open + 1, close - open - 1, subnet);
 }
 

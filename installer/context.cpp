@@ -58,14 +58,15 @@ void check_addresses(const Context& context) {
     if (list.empty()) return;
     for (const std::string& part : split(list, ','))
       if (!is_cidr(part))
-        throw Error(ExitCode::usage, std::string(what) + " must be a network like 10.96.0.0/12, not \"" +
+        throw Error(ExitCode::usage, std::string(what) +
+                                         " must be a network like 10.96.0.0/12, not \"" +
                                          printable(part) + "\"");
   };
   wants_cidrs(context.pod_subnet, "--pod-network-cidr");
   wants_cidrs(context.service_subnet, "--service-cidr");
   if (!context.network.node_ip.empty() && !is_ip_address(context.network.node_ip))
-    throw Error(ExitCode::usage,
-                "--node-ip must be an IP address, not \"" + printable(context.network.node_ip) + "\"");
+    throw Error(ExitCode::usage, "--node-ip must be an IP address, not \"" +
+                                     printable(context.network.node_ip) + "\"");
 }
 
 }  // namespace
@@ -91,7 +92,9 @@ std::string Context::renamed(const std::string& upstream) const {
   return image_repository + "/" + last + (reference.tag().empty() ? "" : ":" + reference.tag());
 }
 
-std::string Context::pause_image() const { return renamed(facts.pause_image); }
+std::string Context::pause_image() const {
+  return renamed(facts.pause_image);
+}
 
 std::vector<std::string> Context::names_on_node(const ImageRecord& image) const {
   std::vector<std::string> names = image.names;
@@ -135,10 +138,9 @@ std::string Context::api_endpoint() const {
     const bool v6 = network.node_ip.find(':') != std::string::npos;
     endpoint = v6 ? "[" + network.node_ip + "]" : network.node_ip;
   }
-  const bool has_port = endpoint.rfind(':') != std::string::npos &&
-                        endpoint.rfind(':') > (endpoint.rfind(']') == std::string::npos
-                                                   ? 0
-                                                   : endpoint.rfind(']'));
+  const bool has_port =
+      endpoint.rfind(':') != std::string::npos &&
+      endpoint.rfind(':') > (endpoint.rfind(']') == std::string::npos ? 0 : endpoint.rfind(']'));
   return has_port ? endpoint : endpoint + ":" + std::to_string(kApiPort);
 }
 
@@ -150,8 +152,9 @@ Command Context::kubectl(std::vector<std::string> arguments) const {
   // The node's own API server: a load balancer in front of it may come later.
   if (master() && !network.node_ip.empty()) {
     const bool v6 = network.node_ip.find(':') != std::string::npos;
-    command.argv.push_back("--server=https://" + (v6 ? "[" + network.node_ip + "]" : network.node_ip) +
-                           ":" + std::to_string(kApiPort));
+    command.argv.push_back("--server=https://" +
+                           (v6 ? "[" + network.node_ip + "]" : network.node_ip) + ":" +
+                           std::to_string(kApiPort));
   }
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   command.timeout = std::chrono::seconds(60);
@@ -167,12 +170,13 @@ void resolve_context(Context& context) {
     check_user_documents(context.user_documents, context.facts, !context.master(), what);
   }
   const auto& documents = context.user_documents;
-  const Json own = user_document(documents, context.master() ? "InitConfiguration"
-                                                            : "JoinConfiguration");
+  const Json own =
+      user_document(documents, context.master() ? "InitConfiguration" : "JoinConfiguration");
   const Json cluster = user_document(documents, "ClusterConfiguration");
   const Json registration = own.value("nodeRegistration", Json::object());
 
-  std::string wanted = first_of(options.node_ip, text_at(own, "localAPIEndpoint", "advertiseAddress"));
+  std::string wanted =
+      first_of(options.node_ip, text_at(own, "localAPIEndpoint", "advertiseAddress"));
   wanted = first_of(wanted, kubelet_extra_arg(registration, "node-ip"));
   context.network = find_node_network(context.host, wanted);
   context.node_name = first_of(options.node_name, text_at(own, "nodeRegistration", "name"));
@@ -185,11 +189,14 @@ void resolve_context(Context& context) {
     context.image_repository = cluster["imageRepository"];
   if (context.image_repository == context.facts.image_repository) context.image_repository.clear();
 
-  context.pod_subnet = first_of(options.pod_network_cidr, text_at(cluster, "networking", "podSubnet"));
+  context.pod_subnet =
+      first_of(options.pod_network_cidr, text_at(cluster, "networking", "podSubnet"));
   if (context.pod_subnet.empty() && context.cni) context.pod_subnet = context.cni->pod_subnet;
-  context.service_subnet = first_of(options.service_cidr, text_at(cluster, "networking", "serviceSubnet"));
+  context.service_subnet =
+      first_of(options.service_cidr, text_at(cluster, "networking", "serviceSubnet"));
   if (context.service_subnet.empty()) context.service_subnet = "10.96.0.0/12";
-  context.dns_domain = first_of(options.service_dns_domain, text_at(cluster, "networking", "dnsDomain"));
+  context.dns_domain =
+      first_of(options.service_dns_domain, text_at(cluster, "networking", "dnsDomain"));
   check_addresses(context);
 
   const Json kubelet = user_document(documents, "KubeletConfiguration");
@@ -202,10 +209,9 @@ void resolve_context(Context& context) {
       kubelet_extra_arg(registration, "fail-swap-on") == "false" ||
       (kubelet.contains("failSwapOn") && kubelet["failSwapOn"] == Json(false));
   const auto& ignored = options.ignore_preflight_errors;
-  const bool ignored_swap =
-      std::any_of(ignored.begin(), ignored.end(), [](const std::string& id) {
-        return to_lower(id) == "swap" || to_lower(id) == "all";
-      });
+  const bool ignored_swap = std::any_of(ignored.begin(), ignored.end(), [](const std::string& id) {
+    return to_lower(id) == "swap" || to_lower(id) == "all";
+  });
   context.swap_tolerated = user_tolerates || (ignored_swap && !options.swapoff);
   if (options.runtime != "containerd" && options.runtime != "none")
     throw Error(ExitCode::usage,

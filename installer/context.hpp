@@ -49,7 +49,7 @@ struct Context {
   std::vector<Json> user_documents;  ///< of --config
   NodeNetwork network;               ///< addresses, default route, the node's own address
   std::string node_name;
-  std::string image_repository;      ///< empty: upstream's names
+  std::string image_repository;  ///< empty: upstream's names
   std::string pod_subnet, service_subnet, dns_domain;
   ResolverChoice resolver;
   std::optional<JoinTicket> ticket;  ///< of a worker

@@ -137,17 +137,17 @@ CommandResult Host::run_checked(Command command) const {
   std::string tail = result.errors.empty() ? result.output : result.errors;
   constexpr std::size_t kTail = 4000;
   if (tail.size() > kTail) tail = "…" + tail.substr(tail.size() - kTail);
-  const std::string how =
-      result.timed_out ? "did not end within " + human_duration(timeout) + " and was killed"
-                       : "failed with status " + std::to_string(result.exit_status);
-  throw Error(ExitCode::phase,
-              "`" + shown + "` " + how + ":\n" + std::string(trim(tail)));
+  const std::string how = result.timed_out
+                              ? "did not end within " + human_duration(timeout) + " and was killed"
+                              : "failed with status " + std::to_string(result.exit_status);
+  throw Error(ExitCode::phase, "`" + shown + "` " + how + ":\n" + std::string(trim(tail)));
 }
 
 void Host::check_deadline(std::string_view waiting_for) const {
   throw_if_interrupted();
   if (deadline_ && std::chrono::steady_clock::now() >= *deadline_)
-    throw Error(ExitCode::phase, "the phase's time ran out, waiting for " + std::string(waiting_for));
+    throw Error(ExitCode::phase,
+                "the phase's time ran out, waiting for " + std::string(waiting_for));
 }
 
 void Host::pause(std::chrono::milliseconds time, std::string_view waiting_for) const {
@@ -158,7 +158,9 @@ void Host::pause(std::chrono::milliseconds time, std::string_view waiting_for) c
   }
 }
 
-bool Host::is_root() const { return ::geteuid() == 0; }
+bool Host::is_root() const {
+  return ::geteuid() == 0;
+}
 
 std::vector<InterfaceAddress> Host::addresses() const {
   std::vector<InterfaceAddress> result;

@@ -155,10 +155,11 @@ void throw_if_unfit(const std::vector<Finding>& findings) {
   const auto count = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.severity == Finding::Severity::error;
   });
-  throw Error(ExitCode::preflight,
-              std::to_string(count) + " check(s) say that this host is not fit yet; nothing was changed",
-              "do what stands under FIX, then run the same command again "
-              "(--ignore-preflight-errors CHECK,… goes on at your own risk)");
+  throw Error(
+      ExitCode::preflight,
+      std::to_string(count) + " check(s) say that this host is not fit yet; nothing was changed",
+      "do what stands under FIX, then run the same command again "
+      "(--ignore-preflight-errors CHECK,… goes on at your own risk)");
 }
 
 void say_what_next(const Context& context, std::ostream& out) {
@@ -224,8 +225,7 @@ void install(const InstallOptions& options, Progress& progress, std::ostream& ou
   session.journal = Journal::open(session.host.at(node_path::journal));
   if (session.journal.was_torn())
     progress.warn("the journal's last record was torn and is cut; the host is checked again");
-  if (!session.journal.has_plan() || !session.journal.started())
-    session.journal.write_plan(record);
+  if (!session.journal.has_plan() || !session.journal.started()) session.journal.write_plan(record);
 
   auto plan = make_plan(context);
   Runner runner(plan, session.host, progress, {options.only_phase, options.skip_phases});

@@ -19,8 +19,8 @@ struct InstallOptions {
   std::filesystem::path bundle;
   TrustOptions trust;
 
-  std::filesystem::path join_ticket;         ///< what a master's install left for the others
-  std::string join_endpoint;                 ///< "HOST:PORT", instead of a ticket
+  std::filesystem::path join_ticket;  ///< what a master's install left for the others
+  std::string join_endpoint;          ///< "HOST:PORT", instead of a ticket
   std::string token;
   std::string discovery_token_ca_cert_hash;  ///< "sha256:<hex>" of the CA's public key
 
@@ -35,15 +35,15 @@ struct InstallOptions {
   std::filesystem::path kubeadm_config;  ///< the user's documents, merged into kbundle's
   std::string image_repository;          ///< the images get names under it as well
 
-  bool dry_run = false;               ///< print the plan, change nothing
-  std::filesystem::path root = "/";   ///< where the node's files are
-  std::string only_phase;             ///< run this one alone
+  bool dry_run = false;              ///< print the plan, change nothing
+  std::filesystem::path root = "/";  ///< where the node's files are
+  std::string only_phase;            ///< run this one alone
   std::vector<std::string> skip_phases;
   std::vector<std::string> ignore_preflight_errors;  ///< finding ids, or "all"
   bool swapoff = false;
   bool keep_proxy = false;
   bool allow_downgrade = false;
-  bool restart_runtime = false;  ///< even when it runs containers that are not Kubernetes'
+  bool restart_runtime = false;        ///< even when it runs containers that are not Kubernetes'
   std::string runtime = "containerd";  ///< "containerd", or "none": never install one
 };
 

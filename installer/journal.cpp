@@ -182,9 +182,8 @@ void Journal::write_plan(const PlanRecord& plan) {
 }
 
 void Journal::begin(const std::string& phase) {
-  append({{"type", "begin"},
-          {"phase", phase},
-          {"time", rfc3339(std::chrono::system_clock::now())}});
+  append(
+      {{"type", "begin"}, {"phase", phase}, {"time", rfc3339(std::chrono::system_clock::now())}});
 }
 
 void Journal::end(const std::string& phase, std::int64_t milliseconds) {

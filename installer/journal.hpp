@@ -23,13 +23,13 @@ std::uint32_t crc32(std::string_view bytes);
 
 /// The plan: everything that must be the same when an install is resumed.
 struct PlanRecord {
-  std::string bundle;              ///< id
-  std::string line;                ///< of the bundle
+  std::string bundle;  ///< id
+  std::string line;    ///< of the bundle
   std::uint64_t serial = 0;
   std::string kubernetes_version;
   std::string role;
   std::string root;
-  std::string config_digest;       ///< of the user's kubeadm documents; empty without
+  std::string config_digest;        ///< of the user's kubeadm documents; empty without
   Json overrides = Json::object();  ///< options by name, without secrets
   bool unsigned_bundle = false;
 

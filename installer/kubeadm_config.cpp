@@ -33,8 +33,8 @@ void require(Json& document, std::initializer_list<const char*> path, const Json
   if (!at->is_null() && *at != wanted)
     throw Error(ExitCode::usage,
                 "the kubeadm configuration sets " + document.value("kind", "") + " " + name +
-                    " to \"" + printable(text_of(*at)) + "\", but it must be \"" +
-                    text_of(wanted) + "\": " + because,
+                    " to \"" + printable(text_of(*at)) + "\", but it must be \"" + text_of(wanted) +
+                    "\": " + because,
                 "take the value out of the file given by --config, or change the option");
   *at = wanted;
 }
@@ -299,7 +299,9 @@ std::string generate_token() {
   return token.substr(0, 6) + "." + token.substr(6);
 }
 
-std::string generate_certificate_key() { return to_hex(random_bytes(32)); }
+std::string generate_certificate_key() {
+  return to_hex(random_bytes(32));
+}
 
 KeptSecrets kept_secrets(const std::string& config_yaml) {
   KeptSecrets secrets;

@@ -18,9 +18,12 @@ namespace {
 
 constexpr const char* kPki = "/etc/kubernetes/pki/";
 constexpr const char* kAuthorities[] = {"ca", "front-proxy-ca", "etcd/ca"};
-constexpr const char* kLeaves[] = {"apiserver",     "apiserver-kubelet-client",
-                                   "apiserver-etcd-client", "front-proxy-client",
-                                   "etcd/server",   "etcd/peer",
+constexpr const char* kLeaves[] = {"apiserver",
+                                   "apiserver-kubelet-client",
+                                   "apiserver-etcd-client",
+                                   "front-proxy-client",
+                                   "etcd/server",
+                                   "etcd/peer",
                                    "etcd/healthcheck-client"};
 
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
@@ -211,8 +214,7 @@ FilesState check_certificates(const Host& host) {
 
 FilesState check_kubeconfigs(const Host& host, bool super_admin) {
   FilesState state;
-  const std::string ca_base64 =
-      base64_encode(host.read(std::string(kPki) + "ca.crt").value_or(""));
+  const std::string ca_base64 = base64_encode(host.read(std::string(kPki) + "ca.crt").value_or(""));
   std::vector<std::string> names = {"admin", "kubelet", "controller-manager", "scheduler"};
   if (super_admin) names.emplace_back("super-admin");
   for (const std::string& name : names) {

@@ -26,8 +26,8 @@ FilesState check_manifests(const Host& host, const std::vector<std::string>& nam
 /// config.yaml parses and is a KubeletConfiguration; kubeadm-flags.env has its variable.
 FilesState check_kubelet_files(const Host& host);
 
-/// `files`, and for each half of a leaf pair (certificate, key) its other half: kubeadm makes a pair
-/// only when neither is there.
+/// `files`, and for each half of a leaf pair (certificate, key) its other half: kubeadm makes a
+/// pair only when neither is there.
 std::vector<std::string> with_other_halves(const std::vector<std::string>& files);
 
 /// sa.pub as it must be, from sa.key. kubeadm never makes the public half alone.

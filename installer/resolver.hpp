@@ -10,8 +10,8 @@
 namespace kbundle {
 
 struct ResolverChoice {
-  std::string path;      ///< for --resolv-conf; empty: the kubelet's default is right
-  std::string content;   ///< what kbundle writes there; only when `own_file`
+  std::string path;     ///< for --resolv-conf; empty: the kubelet's default is right
+  std::string content;  ///< what kbundle writes there; only when `own_file`
   bool own_file = false;
   bool no_nameserver = false;  ///< CoreDNS must not forward
   std::string reason;          ///< one line for people

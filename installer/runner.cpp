@@ -117,8 +117,8 @@ std::size_t Runner::run(Journal& journal) {
     ++number;
     throw_if_interrupted();
     if (!selected(*phase)) continue;
-    const std::string title = fmt::format("[{}/{}] {}: {}", number, plan_.size(), phase->id(),
-                                          phase->title());
+    const std::string title =
+        fmt::format("[{}/{}] {}: {}", number, plan_.size(), phase->id(), phase->title());
     const PhaseCheck check = phase->check();
     if (check.state == PhaseState::conflict) {
       std::string message = "phase " + phase->id() + ": " + check.reason;

@@ -41,12 +41,13 @@ bool endpoint_shape(const std::string& endpoint) {
 void validate(const JoinTicket& ticket, const std::string& what) {
   const std::string hint = "use the join ticket that `kbundle install --role master` wrote";
   if (!endpoint_shape(ticket.endpoint))
-    throw Error(ExitCode::usage,
-                what + ": the endpoint must be HOST:PORT, not \"" + printable(ticket.endpoint) + "\"",
-                hint);
+    throw Error(
+        ExitCode::usage,
+        what + ": the endpoint must be HOST:PORT, not \"" + printable(ticket.endpoint) + "\"",
+        hint);
   if (!token_shape(ticket.token))
-    throw Error(ExitCode::usage,
-                what + ": the token must have the form abcdef.0123456789abcdef", hint);
+    throw Error(ExitCode::usage, what + ": the token must have the form abcdef.0123456789abcdef",
+                hint);
   try {
     if (Digest::parse(ticket.ca_cert_hash).algorithm() != "sha256")
       throw Error(ExitCode::usage, "not SHA-256");

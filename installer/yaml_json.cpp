@@ -64,11 +64,10 @@ class Converter {
       case YAML::NodeType::Map: {
         Json object = Json::object();
         for (const auto& item : node) {
-          if (!item.first.IsScalar())
-            throw Error(ExitCode::usage, what_ + ": a key is not a word");
+          if (!item.first.IsScalar()) throw Error(ExitCode::usage, what_ + ": a key is not a word");
           if (!object.emplace(item.first.Scalar(), convert(item.second, depth + 1)).second)
-            throw Error(ExitCode::usage,
-                        what_ + ": the key \"" + printable(item.first.Scalar()) + "\" stands twice");
+            throw Error(ExitCode::usage, what_ + ": the key \"" + printable(item.first.Scalar()) +
+                                             "\" stands twice");
         }
         return object;
       }
@@ -96,7 +95,9 @@ std::string key_text(const std::string& key) {
                                                                                    : quoted(key);
 }
 
-bool is_block(const Json& value) { return value.is_structured() && !value.empty(); }
+bool is_block(const Json& value) {
+  return value.is_structured() && !value.empty();
+}
 
 void emit(std::string& out, const Json& value, std::size_t indent, bool in_item);
 

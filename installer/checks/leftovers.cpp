@@ -8,10 +8,10 @@ void check_leftovers(const Context& context, Findings& findings) {
   if (is_resumed(context)) return;
   const Host& host = context.host;
   std::vector<std::string> found;
-  for (const char* file : {"/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf",
-                           "/etc/kubernetes/bootstrap-kubelet.conf",
-                           "/etc/kubernetes/controller-manager.conf",
-                           "/etc/kubernetes/scheduler.conf", "/var/lib/kubelet/config.yaml"})
+  for (const char* file :
+       {"/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf",
+        "/etc/kubernetes/bootstrap-kubelet.conf", "/etc/kubernetes/controller-manager.conf",
+        "/etc/kubernetes/scheduler.conf", "/var/lib/kubelet/config.yaml"})
     if (host.exists(file)) found.emplace_back(file);
   for (const std::string& name : host.list("/etc/kubernetes/manifests"))
     if (name.ends_with(".yaml")) found.push_back("/etc/kubernetes/manifests/" + printable(name));

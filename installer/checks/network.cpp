@@ -47,8 +47,8 @@ bool valid_name(const std::string& name) {
 }
 
 bool resolves(const Context& context, const std::string& name) {
-  const auto result = context.host.run(
-      {.argv = {"getent", "ahosts", name}, .timeout = std::chrono::seconds(15)});
+  const auto result =
+      context.host.run({.argv = {"getent", "ahosts", name}, .timeout = std::chrono::seconds(15)});
   return result.ok() && !trim(result.output).empty();
 }
 
@@ -67,7 +67,8 @@ void check_names(const Context& context, Findings& findings) {
   const std::string endpoint = context.api_endpoint();
   const std::string host = endpoint.substr(0, endpoint.rfind(':'));
   if (!host.empty() && host.front() != '[' && !is_ip_address(host) && !resolves(context, host))
-    findings.error("ControlPlaneEndpoint", "the API's name " + printable(host) + " does not resolve",
+    findings.error("ControlPlaneEndpoint",
+                   "the API's name " + printable(host) + " does not resolve",
                    "echo 'ADDRESS " + printable(host) + "' >> /etc/hosts");
 }
 
@@ -75,7 +76,8 @@ void check_ports(const Context& context, Findings& findings) {
   if (is_resumed(context)) return;  // then they are our own
   const auto v4 = listening_ports(context.host.read("/proc/net/tcp").value_or(""));
   const auto v6 = listening_ports(context.host.read("/proc/net/tcp6").value_or(""));
-  for (const int port : context.master() ? context.facts.master_ports : context.facts.worker_ports) {
+  for (const int port :
+       context.master() ? context.facts.master_ports : context.facts.worker_ports) {
     auto found = v4.find(port);
     if (found == v4.end()) {
       found = v6.find(port);
@@ -100,10 +102,12 @@ void check_resolver(const Context& context, Findings& findings) {
 void check_cni_leftovers(const Context& context, Findings& findings) {
   if (is_resumed(context)) return;
   for (const std::string& name : context.host.list("/etc/cni/net.d")) {
-    if (name == "10-flannel.conflist" || name > "10-flannel.conflist" || name.starts_with(".")) continue;
-    findings.error("CNIConfig",
-                   "/etc/cni/net.d/" + printable(name) + " would be taken instead of the bundle's CNI",
-                   "move it away");
+    if (name == "10-flannel.conflist" || name > "10-flannel.conflist" || name.starts_with("."))
+      continue;
+    findings.error(
+        "CNIConfig",
+        "/etc/cni/net.d/" + printable(name) + " would be taken instead of the bundle's CNI",
+        "move it away");
   }
 }
 

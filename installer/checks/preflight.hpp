@@ -32,7 +32,8 @@ class Findings {
     list_.push_back({std::move(id), Finding::Severity::error, std::move(message), std::move(fix)});
   }
   void warning(std::string id, std::string message, std::string fix) {
-    list_.push_back({std::move(id), Finding::Severity::warning, std::move(message), std::move(fix)});
+    list_.push_back(
+        {std::move(id), Finding::Severity::warning, std::move(message), std::move(fix)});
   }
   std::vector<Finding>& list() { return list_; }
 
@@ -41,10 +42,10 @@ class Findings {
 };
 
 // The groups.
-void check_machine(const Context& context, Findings& findings);   ///< CPU, memory, kernel, cgroups
-void check_storage(const Context& context, Findings& findings);   ///< disk against budgets
-void check_system(const Context& context, Findings& findings);    ///< programs, swap, clock, units
-void check_network(const Context& context, Findings& findings);   ///< addresses, names, ports
+void check_machine(const Context& context, Findings& findings);    ///< CPU, memory, kernel, cgroups
+void check_storage(const Context& context, Findings& findings);    ///< disk against budgets
+void check_system(const Context& context, Findings& findings);     ///< programs, swap, clock, units
+void check_network(const Context& context, Findings& findings);    ///< addresses, names, ports
 void check_leftovers(const Context& context, Findings& findings);  ///< another cluster's remains
 
 /// Whether the install that the journal tells of is the one at hand, so that its remains are ours.

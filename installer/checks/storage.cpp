@@ -13,7 +13,8 @@ namespace {
 // The nearest folder that exists: /var/lib/containerd may come later.
 std::filesystem::path existing(std::filesystem::path path) {
   std::error_code error;
-  while (!std::filesystem::exists(path, error) && path.has_relative_path()) path = path.parent_path();
+  while (!std::filesystem::exists(path, error) && path.has_relative_path())
+    path = path.parent_path();
   return path;
 }
 
@@ -48,13 +49,15 @@ void check_storage(const Context& context, Findings& findings) {
     const std::uint64_t size = static_cast<std::uint64_t>(space.f_blocks) * space.f_frsize;
     const std::string uses = join(system.uses, ", ");
     if (free < system.need) {
-      findings.error("DiskSpace",
-                     uses + ": " + human_size(free) + " free, " + human_size(system.need) + " needed",
-                     "free some space, or mount a larger file system there");
+      findings.error(
+          "DiskSpace",
+          uses + ": " + human_size(free) + " free, " + human_size(system.need) + " needed",
+          "free some space, or mount a larger file system there");
     } else if (size > 0 && (free - system.need) * 100 / size < 15) {
-      findings.warning("DiskSpace",
-                       uses + ": less than 15% will be free, where the kubelet begins to evict pods",
-                       "free some space, or set evictionHard in a KubeletConfiguration (--config)");
+      findings.warning(
+          "DiskSpace",
+          uses + ": less than 15% will be free, where the kubelet begins to evict pods",
+          "free some space, or set evictionHard in a KubeletConfiguration (--config)");
     }
     if (space.f_files > 0 && space.f_favail < 10'000)
       findings.error("DiskInodes", uses + ": " + std::to_string(space.f_favail) + " inodes free",

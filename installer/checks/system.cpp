@@ -45,7 +45,8 @@ void check_swap(const Context& context, Findings& findings) {
 void check_clock(const Context& context, Findings& findings) {
   const auto now = std::chrono::system_clock::now();
   const std::string shown = rfc3339(now);
-  const std::string fix = "set the clock (`date -u -s …` or chrony), then run the same command again";
+  const std::string fix =
+      "set the clock (`date -u -s …` or chrony), then run the same command again";
   const auto year = split(shown, '-').at(0);
   if (year < "2020" || year > "2037")
     findings.error("Clock", "the clock says " + shown + ", which is not plausible", fix);
@@ -80,9 +81,9 @@ void check_proxy(const Context& context, Findings& findings) {
   if (!context.options.keep_proxy) return;
   for (const char* name : {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"})
     if (std::getenv(name) != nullptr)
-      findings.warning("HTTPProxy",
-                       std::string(name) + " is set, and kubeadm copies it into the static pods",
-                       "leave --keep-proxy out, or set no_proxy for the node, pod and service networks");
+      findings.warning(
+          "HTTPProxy", std::string(name) + " is set, and kubeadm copies it into the static pods",
+          "leave --keep-proxy out, or set no_proxy for the node, pod and service networks");
 }
 
 void check_ticket(const Context& context, Findings& findings) {
@@ -91,10 +92,10 @@ void check_ticket(const Context& context, Findings& findings) {
   if (!cluster) return;
   const Version& ours = context.facts.version;
   if (ours > *cluster)
-    findings.error("KubeletVersion",
-                   "the bundle's kubelet is " + ours.str() + ", newer than the cluster's " +
-                       cluster->str(),
-                   "bring the bundle the master was installed from");
+    findings.error(
+        "KubeletVersion",
+        "the bundle's kubelet is " + ours.str() + ", newer than the cluster's " + cluster->str(),
+        "bring the bundle the master was installed from");
 }
 
 }  // namespace

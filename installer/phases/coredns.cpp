@@ -21,8 +21,7 @@ class CorednsPhase final : public Phase {
       return PhaseCheck::todo(context_.resolver.reason,
                               {"take the forward plugin out of ConfigMap kube-system/coredns"});
     const std::string before = corefile(*map);
-    if (without_forward(before) == before)
-      return PhaseCheck::done("CoreDNS forwards to nobody");
+    if (without_forward(before) == before) return PhaseCheck::done("CoreDNS forwards to nobody");
     return PhaseCheck::todo(context_.resolver.reason,
                             {"take the forward plugin out of ConfigMap kube-system/coredns",
                              "run kubectl -n kube-system rollout restart deployment coredns"});

@@ -80,7 +80,8 @@ class HostPhase final : public Phase {
     if (needs_route()) {
       if (host_.read(kRouteUnit) != route_unit())
         actions.push_back(std::string("write ") + kRouteUnit);
-      if (!route_is_there()) actions.push_back(std::string("run systemctl enable --now ") + kRouteName);
+      if (!route_is_there())
+        actions.push_back(std::string("run systemctl enable --now ") + kRouteName);
     }
     if (actions.empty()) return PhaseCheck::done("as Kubernetes needs it");
     return PhaseCheck::todo("the kernel and the network are prepared", actions);
@@ -118,17 +119,19 @@ class HostPhase final : public Phase {
 
   void load(const std::string& name) {
     if (!host_.live() || available(name)) return;
-    const auto result = host_.run({.argv = {"modprobe", name}, .timeout = std::chrono::seconds(30)});
+    const auto result =
+        host_.run({.argv = {"modprobe", name}, .timeout = std::chrono::seconds(30)});
     if (available(name)) return;
     if (name == "br_netfilter" && !context_.facts.needs_bridge_nf) {
-      context_.progress.warn("the kernel module br_netfilter is not there; this Kubernetes does "
-                             "not insist on it");
+      context_.progress.warn(
+          "the kernel module br_netfilter is not there; this Kubernetes does "
+          "not insist on it");
       return;
     }
-    throw Error(ExitCode::phase,
-                "the kernel module " + name + " cannot be loaded: " +
-                    std::string(trim(result.errors)),
-                "install the kernel's module package, then run the same command again");
+    throw Error(
+        ExitCode::phase,
+        "the kernel module " + name + " cannot be loaded: " + std::string(trim(result.errors)),
+        "install the kernel's module package, then run the same command again");
   }
 
   bool holds(const Setting& setting) const {
@@ -173,8 +176,8 @@ class HostPhase final : public Phase {
     if (!swap_areas().empty()) {
       host_.run_checked({.argv = {"swapoff", "-a"}, .timeout = std::chrono::minutes(2)});
       // Units that no fstab line stands behind (zram, systemd's GPT discovery) would come back.
-      const auto units = host_.run({.argv = {"systemctl", "list-units", "--all", "--type=swap",
-                                             "--plain", "--no-legend"}});
+      const auto units = host_.run(
+          {.argv = {"systemctl", "list-units", "--all", "--type=swap", "--plain", "--no-legend"}});
       for (const std::string& line : split(units.output, '\n'))
         if (const std::string unit = first_word(line); unit.ends_with(".swap"))
           host_.run({.argv = {"systemctl", "mask", unit}});

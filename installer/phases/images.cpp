@@ -63,7 +63,8 @@ class ImagesPhase final : public Phase {
         if (const BlobRecord* blob = context_.inventory.find_blob(digest)) total += blob->size;
     }
     if (!missing.empty()) {
-      auto task = context_.progress.start("load " + std::to_string(missing.size()) + " images", total);
+      auto task =
+          context_.progress.start("load " + std::to_string(missing.size()) + " images", total);
       // One by one: a run that is killed in the middle keeps what was loaded.
       for (const StreamImage& image : missing) {
         with_context("load " + image.names.front(), [&] {

@@ -90,7 +90,8 @@ class FilesPhase final : public KubeadmPhaseBase {
           "back from a copy, or start over with `kbundle reset`",
           state.broken);
     std::vector<std::string> actions;
-    for (const std::string& file : to_remove(state)) actions.push_back("remove " + file + " (damaged)");
+    for (const std::string& file : to_remove(state))
+      actions.push_back("remove " + file + " (damaged)");
     for (const std::string& file : state.missing) actions.push_back("write " + file);
     actions.push_back(action());
     return PhaseCheck::todo(state.broken.empty() ? "files are missing" : "files are damaged",
@@ -107,8 +108,8 @@ class FilesPhase final : public KubeadmPhaseBase {
     if (after.good()) return;
     std::vector<std::string> wrong = after.broken;
     wrong.insert(wrong.end(), after.missing.begin(), after.missing.end());
-    throw Error(ExitCode::phase,
-                "kubeadm ended well, but these files are not as they must be: " + join(wrong, ", "));
+    throw Error(ExitCode::phase, "kubeadm ended well, but these files are not as they must be: " +
+                                     join(wrong, ", "));
   }
 
  private:
@@ -149,7 +150,8 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
     std::vector<std::string> actions;
     for (const std::string& file : state.broken) actions.push_back("remove " + file + " (damaged)");
     for (const std::string& file : state.missing) actions.push_back("write " + file);
-    if (state.good() && running()) return PhaseCheck::done("the kubelet has its configuration and runs");
+    if (state.good() && running())
+      return PhaseCheck::done("the kubelet has its configuration and runs");
     actions.push_back(state.good() ? "run systemctl start kubelet.service" : action());
     return PhaseCheck::todo(state.good() ? "the kubelet does not run" : "the kubelet is set up",
                             actions);
@@ -266,9 +268,8 @@ class ObjectsPhase final : public KubeadmPhaseBase {
   PhaseCheck check() override {
     const bool remembered = !expires_ || context_.journal_ended(id());
     const bool there =
-        remembered && std::all_of(lookups_.begin(), lookups_.end(), [&](const auto& arguments) {
-          return kubectl_ok(arguments);
-        });
+        remembered && std::all_of(lookups_.begin(), lookups_.end(),
+                                  [&](const auto& arguments) { return kubectl_ok(arguments); });
     if (there && (!lookups_.empty() || context_.journal_ended(id())))
       return PhaseCheck::done("the cluster has it");
     return PhaseCheck::todo("the cluster is told", {action()});
@@ -312,10 +313,10 @@ std::unique_ptr<Phase> make_phase(Context& context, const KubeadmPhase& phase) {
     return std::make_unique<WaitPhase>(context, phase);
   if (id == "certs/all") return std::make_unique<FilesPhase>(context, phase, check_certificates);
   if (id == "kubeconfig/all")
-    return std::make_unique<FilesPhase>(
-        context, phase, [super_admin = has_super_admin(context)](const Host& host) {
-          return check_kubeconfigs(host, super_admin);
-        });
+    return std::make_unique<FilesPhase>(context, phase,
+                                        [super_admin = has_super_admin(context)](const Host& host) {
+                                          return check_kubeconfigs(host, super_admin);
+                                        });
   if (id == "control-plane/all")
     return std::make_unique<FilesPhase>(context, phase, [](const Host& host) {
       return check_manifests(host, {"kube-apiserver", "kube-controller-manager", "kube-scheduler"});

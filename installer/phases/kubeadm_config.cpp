@@ -1,8 +1,9 @@
 // The one kubeadm configuration of this node, made once and kept: random values in it (the token,
 // the certificate key) must be the same at every kubeadm call.
+#include "installer/kubeadm_config.hpp"
+
 #include "core/error.hpp"
 #include "core/text.hpp"
-#include "installer/kubeadm_config.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/yaml_json.hpp"
 
@@ -21,7 +22,8 @@ class KubeadmConfigPhase final : public Phase {
     std::vector<std::string> actions;
     if (!kept()) actions.push_back(std::string("write ") + node_path::kubeadm_config + " (0600)");
     if (resolver_differs()) actions.push_back("write " + context_.resolver.path);
-    if (actions.empty()) return PhaseCheck::done(std::string(node_path::kubeadm_config) + " is kept");
+    if (actions.empty())
+      return PhaseCheck::done(std::string(node_path::kubeadm_config) + " is kept");
     return PhaseCheck::todo("resolver: " + context_.resolver.reason, actions);
   }
 
@@ -84,8 +86,8 @@ class KubeadmConfigPhase final : public Phase {
     inputs.dns_domain = context_.dns_domain;
     for (const std::string& name : split(context_.options.apiserver_cert_extra_sans, ','))
       if (!trim(name).empty()) inputs.cert_sans.emplace_back(trim(name));
-    inputs.image_repository =
-        context_.image_repository.empty() ? context_.facts.image_repository : context_.image_repository;
+    inputs.image_repository = context_.image_repository.empty() ? context_.facts.image_repository
+                                                                : context_.image_repository;
     inputs.token = token;
     inputs.certificate_key = certificate_key;
     if (context_.ticket) inputs.ticket = *context_.ticket;

@@ -43,7 +43,8 @@ class ProgramsPhase final : public Phase {
       total += file->size;
     }
     {
-      auto task = context_.progress.start("write " + std::to_string(missing.size()) + " files", total);
+      auto task =
+          context_.progress.start("write " + std::to_string(missing.size()) + " files", total);
       for (const FileRecord* file : missing) place(*file, *task);
       task->done();
     }
@@ -67,7 +68,8 @@ class ProgramsPhase final : public Phase {
     const bool has_runc = host_.program("runc").has_value();
     std::vector<const FileRecord*> result;
     for (const FileRecord& file : context_.inventory.files) {
-      if (!file.platform.architecture.empty() && !context_.platform.accepts(file.platform)) continue;
+      if (!file.platform.architecture.empty() && !context_.platform.accepts(file.platform))
+        continue;
       const bool runtime_part = file.component == "containerd" || file.component == "runc";
       if (runtime_part && context_.options.runtime == "none") continue;
       if (file.component == "containerd" && own_runtime) continue;
@@ -96,8 +98,8 @@ class ProgramsPhase final : public Phase {
   }
 
   bool enabled() const {
-    const auto state = host_.run(
-        {.argv = {"systemctl", "is-enabled", "kubelet.service"}, .timeout = std::chrono::seconds(20)});
+    const auto state = host_.run({.argv = {"systemctl", "is-enabled", "kubelet.service"},
+                                  .timeout = std::chrono::seconds(20)});
     return trim(state.output) == "enabled";
   }
 

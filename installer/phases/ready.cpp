@@ -41,8 +41,8 @@ class ReadyPhase final : public Phase {
     std::string text = "still open: " + last_ + "\n" + journal_tail(host_, "kubelet.service", 10);
     if (!context_.master()) return text;
     const auto events = host_.run(context_.kubectl(
-        {"get", "events", "-A", "--field-selector", "type=Warning", "--sort-by=.lastTimestamp", "-o",
-         "custom-columns=OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message",
+        {"get", "events", "-A", "--field-selector", "type=Warning", "--sort-by=.lastTimestamp",
+         "-o", "custom-columns=OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message",
          "--no-headers"}));
     auto lines = split(trim(events.output), '\n');
     if (lines.size() > 10) lines.erase(lines.begin(), lines.end() - 10);
@@ -68,10 +68,10 @@ class ReadyPhase final : public Phase {
         context_.master() ? node_path::admin_config : node_path::kubelet_config;
     if (!host_.live() || !host_.exists(credentials) || !context_.has_program("kubectl"))
       return "there is no cluster yet";
-    const auto node = host_.run(context_.kubectl(
-        {"get", "node", context_.node_name, "-o",
-         "jsonpath={.status.conditions[?(@.type==\"Ready\")].status} "
-         "{.status.conditions[?(@.type==\"Ready\")].message}"}));
+    const auto node =
+        host_.run(context_.kubectl({"get", "node", context_.node_name, "-o",
+                                    "jsonpath={.status.conditions[?(@.type==\"Ready\")].status} "
+                                    "{.status.conditions[?(@.type==\"Ready\")].message}"}));
     if (!node.ok()) {
       const auto lines = split(trim(node.errors), '\n');
       return "node " + context_.node_name + ": " + printable(lines.empty() ? "" : lines.back());
@@ -90,12 +90,12 @@ class ReadyPhase final : public Phase {
   }
 
   void add_open_pods(const std::string& space, std::vector<std::string>& open) const {
-    const auto pods = host_.run(context_.kubectl(
-        {"-n", space, "get", "pods", "--no-headers", "-o",
-         "custom-columns=NAME:.metadata.name,PHASE:.status.phase,"
-         "READY:.status.containerStatuses[*].ready,"
-         "WAITING:.status.containerStatuses[*].state.waiting.reason,"
-         "INIT:.status.initContainerStatuses[*].state.waiting.reason"}));
+    const auto pods =
+        host_.run(context_.kubectl({"-n", space, "get", "pods", "--no-headers", "-o",
+                                    "custom-columns=NAME:.metadata.name,PHASE:.status.phase,"
+                                    "READY:.status.containerStatuses[*].ready,"
+                                    "WAITING:.status.containerStatuses[*].state.waiting.reason,"
+                                    "INIT:.status.initContainerStatuses[*].state.waiting.reason"}));
     if (!pods.ok()) {
       open.push_back("pods of " + space + " cannot be listed");
       return;
@@ -109,9 +109,9 @@ class ReadyPhase final : public Phase {
       ++count;
       // Without a CNI add-on CoreDNS has no network to run in.
       if (!has_cni() && name.starts_with("coredns-")) continue;
-      const bool good = phase == "Succeeded" ||
-                        (phase == "Running" && ready.find("false") == std::string::npos &&
-                         ready.find("true") != std::string::npos);
+      const bool good =
+          phase == "Succeeded" || (phase == "Running" && ready.find("false") == std::string::npos &&
+                                   ready.find("true") != std::string::npos);
       if (good) continue;
       const std::string& why = waiting != "<none>" && !waiting.empty() ? waiting
                                : init != "<none>" && !init.empty()     ? init

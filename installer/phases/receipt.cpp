@@ -37,7 +37,8 @@ class ReceiptPhase final : public Phase {
     if (context_.master()) {
       const std::string target = home().folder + "/.kube/config";
       if (!host_.exists(target)) actions.push_back("write " + target + " (0600)");
-      if (!ticket_holds()) actions.push_back(std::string("write ") + node_path::join_ticket + " (0600)");
+      if (!ticket_holds())
+        actions.push_back(std::string("write ") + node_path::join_ticket + " (0600)");
     }
     if (actions.empty()) return PhaseCheck::done(std::string(node_path::receipt) + " is there");
     return PhaseCheck::todo("what was installed is written down", actions);
@@ -71,7 +72,8 @@ class ReceiptPhase final : public Phase {
                          {"version", file.version}});
     Json images = Json::array();
     for (const ImageRecord* image : context_.images_for_role())
-      images.push_back({{"names", context_.names_on_node(*image)}, {"digest", image->digest.str()}});
+      images.push_back(
+          {{"names", context_.names_on_node(*image)}, {"digest", image->digest.str()}});
     const auto own_containerd = !context_.runtime->host_has_own();
     return {{"format", 1},
             {"bundle", context_.bundle != nullptr ? context_.bundle->id() : std::string()},
@@ -141,8 +143,7 @@ class ReceiptPhase final : public Phase {
     if (owner.user != 0) {
       if (::fchown(file.fd(), owner.user, owner.group) != 0)
         throw_errno("give " + target + " to user " + std::to_string(owner.user), errno);
-      if (!had_folder &&
-          ::lchown(host_.at(folder).c_str(), owner.user, owner.group) != 0)
+      if (!had_folder && ::lchown(host_.at(folder).c_str(), owner.user, owner.group) != 0)
         throw_errno("give " + folder + " to user " + std::to_string(owner.user), errno);
     }
     file.commit();
@@ -175,9 +176,9 @@ class ReceiptPhase final : public Phase {
   std::chrono::system_clock::time_point token_end(const std::string& token) const {
     const auto guess = std::chrono::system_clock::now() + kTokenLife;
     if (!host_.live() || !context_.has_program("kubectl")) return guess;
-    const auto secret = host_.run(context_.kubectl(
-        {"-n", "kube-system", "get", "secret", "bootstrap-token-" + split(token, '.').at(0), "-o",
-         "jsonpath={.data.expiration}"}));
+    const auto secret = host_.run(context_.kubectl({"-n", "kube-system", "get", "secret",
+                                                    "bootstrap-token-" + split(token, '.').at(0),
+                                                    "-o", "jsonpath={.data.expiration}"}));
     if (!secret.ok() || secret.output.empty()) return guess;
     try {
       return parse_rfc3339(base64_decode(trim(secret.output), "expiration"), "expiration");

@@ -75,7 +75,8 @@ bool cri_plugin_ok(const std::string& ctr_plugins) {
 }
 
 std::string containerd_version(const std::string& output) {
-  // "containerd containerd.io v1.6.20 abc…", "containerd github.com/containerd/containerd 1.6.20~ds1 …"
+  // "containerd containerd.io v1.6.20 abc…", "containerd
+  // github.com/containerd/containerd 1.6.20~ds1 …"
   for (std::string word : fields(output)) {
     if (word.starts_with("v")) word.erase(0, 1);
     const auto end = word.find_first_not_of("0123456789.");
@@ -204,11 +205,11 @@ class Containerd final : public Runtime {
   }
 
   void pin(const std::string& image) override {
-    const auto result = ctr({"-n", "k8s.io", "images", "label", image, kPinned},
-                            std::chrono::seconds(60));
+    const auto result =
+        ctr({"-n", "k8s.io", "images", "label", image, kPinned}, std::chrono::seconds(60));
     if (!result.ok())
-      throw Error(ExitCode::phase, "the image " + image + " could not be pinned: " +
-                                       std::string(trim(result.errors)));
+      throw Error(ExitCode::phase, "the image " + image +
+                                       " could not be pinned: " + std::string(trim(result.errors)));
   }
 
  private:

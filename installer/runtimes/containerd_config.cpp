@@ -1,8 +1,9 @@
 #include "installer/runtimes/containerd_config.hpp"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "core/error.hpp"
 

@@ -17,9 +17,9 @@ struct ContainerdSettings {
   std::string sandbox_image;              ///< empty: containerd's default
   std::string cni_bin_dir, cni_conf_dir;  ///< empty: /opt/cni/bin, /etc/cni/net.d
   bool systemd_cgroup = false;
-  std::string snapshotter;                ///< empty: overlayfs
-  std::string root;                       ///< empty: /var/lib/containerd
-  std::string address;                    ///< of the socket; empty: the default
+  std::string snapshotter;  ///< empty: overlayfs
+  std::string root;         ///< empty: /var/lib/containerd
+  std::string address;      ///< of the socket; empty: the default
   std::vector<std::string> imports;
 };
 
@@ -34,8 +34,8 @@ struct ContainerdWish {
 
 struct ContainerdMerge {
   bool changed = false;
-  std::string text;                   ///< the new file; only when changed
-  std::vector<std::string> changes;   ///< for people
+  std::string text;                  ///< the new file; only when changed
+  std::vector<std::string> changes;  ///< for people
 };
 ContainerdMerge merge_containerd_config(std::string_view toml, const ContainerdWish& wish,
                                         const std::string& what);

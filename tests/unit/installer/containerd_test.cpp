@@ -46,7 +46,8 @@ TEST_CASE("Docker's package disables the CRI plugin; it comes back as version 2"
 }
 
 TEST_CASE("a version 1 file with plugins stays version 1") {
-  const auto merged = merge("disabled_plugins = [\"cri\", \"btrfs\"]\n[plugins.cri]\nstream_server_port = \"0\"\n");
+  const auto merged =
+      merge("disabled_plugins = [\"cri\", \"btrfs\"]\n[plugins.cri]\nstream_server_port = \"0\"\n");
   CHECK(merged.text.find("version") == std::string::npos);
   const auto settings = read_containerd_config(merged.text, "merged");
   CHECK(settings.version == 1);
@@ -81,7 +82,8 @@ TEST_CASE("what is not TOML, or too new, is refused with its name") {
 TEST_CASE("ctr's tables are read") {
   const auto images = parse_ctr_images(
       "REF TYPE DIGEST STATUS SIZE UNPACKED\n"
-      "k8s.gcr.io/pause:3.2 application/vnd.oci.image.index.v1+json sha256:" + std::string(64, 'a') +
+      "k8s.gcr.io/pause:3.2 application/vnd.oci.image.index.v1+json sha256:" +
+          std::string(64, 'a') +
           " complete (2/2) 300 KiB/300 KiB true\n"
           "k8s.gcr.io/etcd:3.4.3-0 application/vnd.oci.image.index.v1+json sha256:" +
           std::string(64, 'b') + " incomplete (1/2) 1 KiB/300 KiB false\n",

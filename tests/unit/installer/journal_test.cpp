@@ -22,11 +22,15 @@ PlanRecord plan() {
   return record;
 }
 
-std::string content(const std::filesystem::path& file) { return read_file(file); }
+std::string content(const std::filesystem::path& file) {
+  return read_file(file);
+}
 
 }  // namespace
 
-TEST_CASE("CRC-32 is the one everybody has") { CHECK(crc32("123456789") == 0xCBF43926U); }
+TEST_CASE("CRC-32 is the one everybody has") {
+  CHECK(crc32("123456789") == 0xCBF43926U);
+}
 
 TEST_CASE("a journal remembers its plan and phases") {
   const test::TempRoot root;

@@ -9,7 +9,9 @@ using namespace kbundle;
 
 namespace {
 
-KubernetesFacts facts(const char* version) { return Catalog::builtin().facts(version); }
+KubernetesFacts facts(const char* version) {
+  return Catalog::builtin().facts(version);
+}
 
 KubeadmInputs inputs(const KubernetesFacts& facts) {
   KubeadmInputs result(facts);
@@ -114,7 +116,8 @@ TEST_CASE("contradictions are named") {
   };
   const std::string cluster = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n";
   const std::string init = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: InitConfiguration\n";
-  CHECK(with(cluster + "kubernetesVersion: v1.18.3\n").find("kubernetesVersion") != std::string::npos);
+  CHECK(with(cluster + "kubernetesVersion: v1.18.3\n").find("kubernetesVersion") !=
+        std::string::npos);
   CHECK(with(cluster + "networking: {podSubnet: 10.1.0.0/16}\n").find("networking.podSubnet") !=
         std::string::npos);
   CHECK(with(cluster + "dns: {imageTag: 1.7.0}\n").find("dns.imageTag") != std::string::npos);
@@ -133,7 +136,8 @@ TEST_CASE("documents of another kind or version are refused") {
   CHECK_THROWS_AS(check("apiVersion: v1\nkind: Pod\n"), Error);
   CHECK_THROWS_AS(check("kind: ClusterConfiguration\n"), Error);
   CHECK_THROWS_AS(check("[1, 2]\n"), Error);
-  CHECK_THROWS_AS(check("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n", true), Error);
+  CHECK_THROWS_AS(check("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n", true),
+                  Error);
   CHECK_NOTHROW(check("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n", true));
 }
 
@@ -141,7 +145,8 @@ TEST_CASE("a worker's configuration holds the ticket") {
   const auto f = facts("v1.18.2");
   auto in = inputs(f);
   in.worker = true;
-  in.ticket = {"10.0.0.1:6443", "abcdef.0123456789abcdef", "sha256:" + std::string(64, 'a'), "", "", "", ""};
+  in.ticket = {
+      "10.0.0.1:6443", "abcdef.0123456789abcdef", "sha256:" + std::string(64, 'a'), "", "", "", ""};
   const auto documents = rendered(in);
   REQUIRE(documents.size() == 1);
   const Json& token = documents[0]["discovery"]["bootstrapToken"];
@@ -158,10 +163,11 @@ TEST_CASE("tokens have kubeadm's form and differ") {
 }
 
 TEST_CASE("YAML goes to JSON and back unchanged") {
-  const Json value = {{"a", {{"list", {1, "1", true, "true", {{"b", Json::array()}, {"c", "x: y"}}}}}},
-                      {"empty", Json::object()},
-                      {"on", "off"},
-                      {"text", "two\nlines \"quoted\" \\ ü"}};
+  const Json value = {
+      {"a", {{"list", {1, "1", true, "true", {{"b", Json::array()}, {"c", "x: y"}}}}}},
+      {"empty", Json::object()},
+      {"on", "off"},
+      {"text", "two\nlines \"quoted\" \\ ü"}};
   const auto back = yaml_documents(to_yaml(value), "t");
   REQUIRE(back.size() == 1);
   CHECK(back[0] == value);

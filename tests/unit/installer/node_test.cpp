@@ -44,7 +44,9 @@ TEST_CASE("the kubelet's resolver is one that pods can use") {
     CHECK_FALSE(choice.no_nameserver);
     CHECK(nameservers(choice.content) == std::vector<std::string>{"10.0.0.2"});
   }
-  SECTION("empty or absent") { CHECK(choose_resolver(host, "").no_nameserver); }
+  SECTION("empty or absent") {
+    CHECK(choose_resolver(host, "").no_nameserver);
+  }
   SECTION("the user's own") {
     host.write("/etc/site-resolv.conf", "nameserver 10.0.0.9\n");
     CHECK(choose_resolver(host, "/etc/site-resolv.conf").path == "/etc/site-resolv.conf");
@@ -54,17 +56,19 @@ TEST_CASE("the kubelet's resolver is one that pods can use") {
 TEST_CASE("the forward plugin leaves the Corefile alone or with its block") {
   CHECK(without_forward(".:53 {\n    errors\n    forward . /etc/resolv.conf\n    cache 30\n}\n") ==
         ".:53 {\n    errors\n    cache 30\n}\n");
-  CHECK(without_forward(".:53 {\n    forward . /etc/resolv.conf {\n       max_concurrent 1000\n    }\n    loop\n}\n") ==
-        ".:53 {\n    loop\n}\n");
+  CHECK(without_forward(".:53 {\n    forward . /etc/resolv.conf {\n       max_concurrent 1000\n    "
+                        "}\n    loop\n}\n") == ".:53 {\n    loop\n}\n");
   const std::string other = ".:53 {\n    forward . 10.0.0.2\n}\n";
   CHECK(without_forward(other) == other);
 }
 
 TEST_CASE("the default route and the node's address") {
-  const std::string header = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n";
-  CHECK(default_route_interface(header + "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n") ==
-        "eth0");
-  CHECK_FALSE(default_route_interface(header + "eth0\t000A4D0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"));
+  const std::string header =
+      "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n";
+  CHECK(default_route_interface(
+            header + "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n") == "eth0");
+  CHECK_FALSE(default_route_interface(
+      header + "eth0\t000A4D0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"));
 
   const test::TempRoot root;
   test::FakeHost host(root);
@@ -84,9 +88,12 @@ TEST_CASE("the default route and the node's address") {
 
 TEST_CASE("listening ports and who has them") {
   const auto ports = listening_ports(
-      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-      "   0: 00000000:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n"
-      "   1: 0100007F:0050 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1\n");
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+      "inode\n"
+      "   0: 00000000:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 "
+      "4711 1 0 100 0 0 10 0\n"
+      "   1: 0100007F:0050 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 "
+      "4712 1 0 20 4 30 10 -1\n");
   REQUIRE(ports.size() == 1);
   CHECK(ports.at(6443) == 4711);
   const test::TempRoot root;
@@ -106,7 +113,8 @@ TEST_CASE("flannel gets the node's interface and the pod network, nothing else c
   CHECK(edit_flannel(manifest, {}) == manifest);
   const auto edited = edit_flannel(manifest, {"10.1.0.0/16", true});
   CHECK(edited.find("\"Network\": \"10.1.0.0/16\"") != std::string::npos);
-  CHECK(edited.find("        - --kube-subnet-mgr\n        - --iface=$(HOST_IP)\n") != std::string::npos);
+  CHECK(edited.find("        - --kube-subnet-mgr\n        - --iface=$(HOST_IP)\n") !=
+        std::string::npos);
   CHECK(edited.find("        - name: HOST_IP\n          valueFrom:\n            fieldRef:\n"
                     "              fieldPath: status.hostIP\n        - name: POD_NAME\n") !=
         std::string::npos);
@@ -114,16 +122,21 @@ TEST_CASE("flannel gets the node's interface and the pod network, nothing else c
 }
 
 TEST_CASE("a join ticket survives the way, and only whole ones are taken") {
-  const JoinTicket ticket{"10.0.0.5:6443", "abcdef.0123456789abcdef", "sha256:" + std::string(64, 'a'),
-                          "v1.18.2", "sha256:" + std::string(64, 'b'), "2026-01-01T00:00:00Z",
+  const JoinTicket ticket{"10.0.0.5:6443",
+                          "abcdef.0123456789abcdef",
+                          "sha256:" + std::string(64, 'a'),
+                          "v1.18.2",
+                          "sha256:" + std::string(64, 'b'),
+                          "2026-01-01T00:00:00Z",
                           "2026-01-02T00:00:00Z"};
   const auto back = JoinTicket::parse(ticket.serialize(), "ticket");
   CHECK(back.serialize() == ticket.serialize());
   const std::string text = ticket.serialize();
   CHECK_THROWS_AS(JoinTicket::parse(text.substr(0, text.size() / 2), "ticket"), Error);
-  for (auto spoil : {+[](JoinTicket& t) { t.endpoint = "no-port"; }, +[](JoinTicket& t) { t.token = "x"; },
-                     +[](JoinTicket& t) { t.ca_cert_hash = "sha256:12"; },
-                     +[](JoinTicket& t) { t.expires = "tomorrow"; }}) {
+  for (auto spoil :
+       {+[](JoinTicket& t) { t.endpoint = "no-port"; }, +[](JoinTicket& t) { t.token = "x"; },
+        +[](JoinTicket& t) { t.ca_cert_hash = "sha256:12"; },
+        +[](JoinTicket& t) { t.expires = "tomorrow"; }}) {
     JoinTicket bad = ticket;
     spoil(bad);
     CHECK_THROWS_AS(JoinTicket::parse(bad.serialize(), "ticket"), Error);
@@ -135,8 +148,10 @@ TEST_CASE("cut manifests and configurations are found") {
   const test::FakeHost host(root);
   const std::string pod =
       "apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd\nspec:\n  containers:\n  - name: etcd\n"
-      "    image: etcd:1\n    volumeMounts:\n    - {mountPath: /a, name: data}\n    - {mountPath: /b, name: certs}\n"
-      "  volumes:\n  - hostPath: {path: /b}\n    name: certs\n  - hostPath: {path: /a}\n    name: data\nstatus: {}\n";
+      "    image: etcd:1\n    volumeMounts:\n    - {mountPath: /a, name: data}\n    - {mountPath: "
+      "/b, name: certs}\n"
+      "  volumes:\n  - hostPath: {path: /b}\n    name: certs\n  - hostPath: {path: /a}\n    name: "
+      "data\nstatus: {}\n";
   const std::string file = "/etc/kubernetes/manifests/etcd.yaml";
   CHECK(check_manifests(host, {"etcd"}).missing == std::vector<std::string>{file});
   host.write(file, pod);

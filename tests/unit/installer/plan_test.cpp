@@ -12,7 +12,9 @@ using namespace kbundle;
 
 namespace {
 
-Digest digest(char c) { return Digest::parse("sha256:" + std::string(64, c)); }
+Digest digest(char c) {
+  return Digest::parse("sha256:" + std::string(64, c));
+}
 
 struct Node {
   explicit Node(const InstallOptions& options_) : options(options_), host(root) {
@@ -74,7 +76,8 @@ TEST_CASE("a plan names files and commands and writes nothing") {
   const auto text = node.plan_text();
   CHECK(entries(node.root.path()) == before);
   CHECK(text.find("write /usr/bin/kubeadm (kubeadm v1.18.2") != std::string::npos);
-  CHECK(text.find("run /usr/bin/kubeadm init phase certs all --config /var/lib/kbundle/kubeadm.yaml") !=
+  CHECK(text.find(
+            "run /usr/bin/kubeadm init phase certs all --config /var/lib/kbundle/kubeadm.yaml") !=
         std::string::npos);
   CHECK(text.find("load k8s.gcr.io/pause:3.2") != std::string::npos);
   CHECK(text.find("kubelet-start") < text.find("certs/all"));  // 1.18's order
@@ -108,7 +111,8 @@ TEST_CASE("preflight collects what the plan will not fix") {
   node.context->network = find_node_network(node.host, "");
   node.host.write("/proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n");
   node.host.write("/proc/net/tcp",
-                  "  sl\n   0: 00000000:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1\n");
+                  "  sl\n   0: 00000000:192B 00000000:0000 0A 00000000:00000000 00:00000000 "
+                  "00000000 0 0 4711 1\n");
   node.host.write("/etc/kubernetes/admin.conf", "foreign");
   const auto findings = preflight(*node.context);
   for (const char* id : {"NodeIP", "Swap", "Port-6443", "Hostname", "Leftovers", "Systemd",
@@ -118,7 +122,8 @@ TEST_CASE("preflight collects what the plan will not fix") {
   node.options.ignore_preflight_errors = {"swap", "NodeIP"};
   const InstallOptions ignoring = node.options;
   Node second(ignoring);
-  second.host.write("/proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n");
+  second.host.write("/proc/swaps",
+                    "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n");
   CHECK(has(preflight(*second.context), "Swap", Finding::Severity::warning));
 }
 
