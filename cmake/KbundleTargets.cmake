@@ -34,7 +34,5 @@ function(kbundle_unit_tests folder)
   endif()
   add_executable(unit-${folder} ${sources})
   target_link_libraries(unit-${folder} PRIVATE kbundle_unit_main ${ARG_LINKS})
-  target_compile_definitions(unit-${folder} PRIVATE
-    KBUNDLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME unit-${folder} COMMAND unit-${folder})
 endfunction()

@@ -190,6 +190,28 @@ std::chrono::system_clock::time_point parse_rfc3339(std::string_view text, std::
   return std::chrono::system_clock::from_time_t(timegm(&broken));
 }
 
+std::string wrap(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string out;
+  std::string line;
+  std::size_t used = 0;
+  for (const auto& word : split(text, ' ')) {
+    if (word.empty()) continue;
+    const auto length = columns(word);
+    if (!line.empty() && indent + used + 1 + length > width) {
+      out += std::string(indent, ' ') + line + "\n";
+      line.clear();
+      used = 0;
+    }
+    if (!line.empty()) {
+      line += ' ';
+      ++used;
+    }
+    line += word;
+    used += length;
+  }
+  return out + std::string(indent, ' ') + line + "\n";
+}
+
 std::string Table::str() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {

@@ -26,6 +26,10 @@ std::string to_hex(std::string_view bytes);
 std::string rfc3339(std::chrono::system_clock::time_point time);
 std::chrono::system_clock::time_point parse_rfc3339(std::string_view text, std::string_view what);
 
+/// Breaks at spaces into lines of at most `width` columns; each line starts with `indent` spaces.
+/// A longer word stands on a line of its own. Ends with a newline.
+std::string wrap(std::string_view text, std::size_t width, std::size_t indent);
+
 /// A table with a header row; columns are as wide as their longest cell.
 class Table {
  public:

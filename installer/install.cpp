@@ -147,7 +147,7 @@ struct Session {
 };
 
 void report(const std::vector<Finding>& findings, Progress& progress) {
-  if (!findings.empty()) progress.line(findings_table(findings));
+  if (!findings.empty()) progress.line(findings_text(findings));
 }
 
 void throw_if_unfit(const std::vector<Finding>& findings) {
@@ -186,7 +186,7 @@ void preflight_report(const InstallOptions& options, bool json, Progress& progre
   } else if (findings.empty()) {
     out << "this host is fit\n";
   } else {
-    out << findings_table(findings);
+    out << findings_text(findings);
   }
   throw_if_unfit(findings);
 }

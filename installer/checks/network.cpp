@@ -30,7 +30,7 @@ void check_address(const Context& context, Findings& findings) {
     findings.warning("DefaultRoute",
                      "there is no default route; " + network.node_ip + " on " + network.interface +
                          " is used, and the service network gets a route",
-                     "nothing to do");
+                     "");
   }
 }
 
@@ -93,10 +93,10 @@ void check_ports(const Context& context, Findings& findings) {
 void check_resolver(const Context& context, Findings& findings) {
   if (context.resolver.no_nameserver)
     findings.warning("Resolver", context.resolver.reason,
-                     "nothing to do; with a nameserver in /etc/resolv.conf pods could resolve "
+                     "with a nameserver in /etc/resolv.conf pods could resolve "
                      "outside names, too");
   else if (context.resolver.own_file)
-    findings.warning("Resolver", context.resolver.reason, "nothing to do");
+    findings.warning("Resolver", context.resolver.reason, "");
 }
 
 void check_cni_leftovers(const Context& context, Findings& findings) {

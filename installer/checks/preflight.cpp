@@ -36,12 +36,15 @@ bool has_errors(const std::vector<Finding>& findings) {
   });
 }
 
-std::string findings_table(const std::vector<Finding>& findings) {
-  Table table({"", "CHECK", "FOUND", "FIX"});
-  for (const Finding& finding : findings)
-    table.add({finding.severity == Finding::Severity::error ? "error" : "warning", finding.id,
-               finding.message, finding.fix});
-  return table.str();
+std::string findings_text(const std::vector<Finding>& findings) {
+  constexpr std::size_t width = 80, indent = 9;
+  std::string text;
+  for (const Finding& finding : findings) {
+    text += (finding.severity == Finding::Severity::error ? "error    " : "warning  ") +
+            finding.id + "\n" + wrap(finding.message, width, indent);
+    if (!finding.fix.empty()) text += wrap("fix: " + finding.fix, width, indent);
+  }
+  return text;
 }
 
 std::string findings_json(const std::vector<Finding>& findings) {

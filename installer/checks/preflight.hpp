@@ -22,7 +22,7 @@ struct Finding {
 std::vector<Finding> preflight(const Context& context);
 
 bool has_errors(const std::vector<Finding>& findings);
-std::string findings_table(const std::vector<Finding>& findings);
+std::string findings_text(const std::vector<Finding>& findings);
 std::string findings_json(const std::vector<Finding>& findings);
 
 /// A collector, so that each group of checks reads as a list.

@@ -18,6 +18,8 @@ constexpr const char* kCaFiles[] = {"/etc/kubernetes/pki/ca.crt",
                                     "/etc/kubernetes/pki/front-proxy-ca.crt",
                                     "/etc/kubernetes/pki/etcd/ca.crt"};
 
+// Holds the bootstrap token; it has to go once the node has its own credentials.
+constexpr const char* kBootstrapConfig = "/etc/kubernetes/bootstrap-kubelet.conf";
 constexpr const char* kServiceAccountPublic = "/etc/kubernetes/pki/sa.pub";
 
 std::chrono::seconds timeout_of(const std::string& id, bool worker) {
@@ -150,10 +152,12 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
     std::vector<std::string> actions;
     for (const std::string& file : state.broken) actions.push_back("remove " + file + " (damaged)");
     for (const std::string& file : state.missing) actions.push_back("write " + file);
-    if (state.good() && running())
+    if (state.good() && running() && !bootstrap_left_over())
       return PhaseCheck::done("the kubelet has its configuration and runs");
+    if (state.good() && bootstrap_left_over())
+      actions.push_back(std::string("remove ") + kBootstrapConfig);
     actions.push_back(state.good() ? "run systemctl start kubelet.service" : action());
-    return PhaseCheck::todo(state.good() ? "the kubelet does not run" : "the kubelet is set up",
+    return PhaseCheck::todo(state.good() ? "the kubelet is started" : "the kubelet is set up",
                             actions);
   }
 
@@ -163,6 +167,7 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
     const FilesState state = look();
     if (state.good()) {
       host_.run_checked({.argv = {"systemctl", "start", "kubelet.service"}});
+      if (bootstrap_left_over()) host_.remove(kBootstrapConfig);
       return;
     }
     for (const std::string& file : state.broken) host_.remove(file);
@@ -179,17 +184,26 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
     if (!context_.master()) {
       const std::string file = node_path::kubelet_config;
       const auto text = host_.read(file);
-      const bool handed_over = std::any_of(
-          context_.facts.join_worker_phases.begin(), context_.facts.join_worker_phases.end(),
-          [](const KubeadmPhase& phase) { return phase.id() == "kubelet-wait-bootstrap"; });
       // Where a later phase waits for the bootstrap, this one is done without it.
-      if (!text && !(handed_over && host_.exists("/etc/kubernetes/bootstrap-kubelet.conf"))) {
+      if (!text && !(later_phase_waits() && host_.exists(kBootstrapConfig))) {
         state.missing.push_back(file);
       } else if (text && text->find("client-certificate") == std::string::npos) {
         state.broken.push_back(file);
       }
     }
     return state;
+  }
+
+  bool later_phase_waits() const {
+    const auto& phases = context_.facts.join_worker_phases;
+    return std::any_of(phases.begin(), phases.end(), [](const KubeadmPhase& phase) {
+      return phase.id() == "kubelet-wait-bootstrap";
+    });
+  }
+
+  // kubeadm removes it at its end, unless it is killed there.
+  bool bootstrap_left_over() const {
+    return !context_.master() && !later_phase_waits() && host_.exists(kBootstrapConfig);
   }
 
   bool running() const {
@@ -211,6 +225,8 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
       } catch (const Error& error) {
         if (error.message().find("already exists in the cluster") == std::string::npos) throw;
         host_.pause(std::chrono::seconds(10), "the cluster to notice that this node was away");
+        // Or the kubelet of a killed run has ended the join by itself meanwhile.
+        if (look().good()) return;
       }
     }
   }
@@ -223,6 +239,9 @@ class WaitPhase final : public KubeadmPhaseBase {
 
   PhaseCheck check() override {
     if (!holds()) return PhaseCheck::todo("waits for " + object(), {"wait for " + object()});
+    if (!context_.master() && host_.exists(kBootstrapConfig))
+      return PhaseCheck::todo("the bootstrap token is no longer needed",
+                              {std::string("remove ") + kBootstrapConfig});
     return PhaseCheck::done(object() + (context_.master() ? " answers" : " is there"));
   }
 
@@ -233,7 +252,7 @@ class WaitPhase final : public KubeadmPhaseBase {
     }
     while (!holds()) host_.pause(std::chrono::seconds(1), object());
     // Its token has done its work.
-    if (!context_.master()) host_.remove("/etc/kubernetes/bootstrap-kubelet.conf");
+    if (!context_.master()) host_.remove(kBootstrapConfig);
   }
 
   std::string failure_details() override {

@@ -48,6 +48,11 @@ install_packages() {
   return $status
 }
 
-compile() {  # compile PRESET
-  cmake --preset "$1" >/dev/null && cmake --build --preset "$1" >&2
+# compile PRESET [TARGET...]. What ccache has of another clone serves this one, too.
+compile() {
+  local preset=$1 targets=()
+  shift
+  [ $# = 0 ] || targets=(--target "$@")
+  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+  cmake --preset "$preset" >/dev/null && cmake --build --preset "$preset" "${targets[@]}" >&2
 }

@@ -41,6 +41,11 @@ TEST_CASE("times are RFC 3339 in UTC") {
   CHECK_THROWS_AS(parse_rfc3339("4052-01-01T00:00:00Z", "created"), Error);
 }
 
+TEST_CASE("long text is broken at spaces") {
+  CHECK(wrap("one two three", 9, 2) == "  one two\n  three\n");
+  CHECK(wrap("averylongword and more", 6, 0) == "averylongword\nand\nmore\n");
+}
+
 TEST_CASE("a table is as wide as its cells") {
   Table table({"name", "size"});
   table.add({"kube-apiserver", "1"});
