@@ -98,11 +98,15 @@ void Runner::apply(Phase& phase, Journal& journal, const std::string& title) {
     journal.fail(phase.id(), static_cast<int>(error.code()));
     if (error.code() == ExitCode::interrupted) throw;
     const std::string details = phase.failure_details();
+    // Many hints end in "run the same command again" themselves.
+    const bool said = error.hint().find("run the same command again") != std::string::npos;
     const std::string next = "run the same command again: it continues at phase " + phase.id();
     std::string message = "phase " + phase.id() + " failed: " + error.message();
     if (!details.empty()) message += "\n" + details;
     Error shown(error.code() == ExitCode::usage ? ExitCode::phase : error.code(), message,
-                error.hint().empty() ? next : error.hint() + "; then " + next);
+                error.hint().empty() ? next
+                : said               ? error.hint()
+                                     : error.hint() + "; then " + next);
     for (const std::string& step : error.context()) shown.add_context(step);
     throw shown;
   }

@@ -1,7 +1,8 @@
-// Free space against the bundle's budgets, per file system: two budgets may share one.
+// Free space against the bundle's files and budgets, per file system: several may share one.
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/text.hpp"
@@ -36,10 +37,16 @@ void check_storage(const Context& context, Findings& findings) {
     FileSystem& system = systems[status.st_dev];
     if (system.folder.empty()) system.folder = path.string();
     system.need += done ? 0 : need;
-    system.uses.push_back(folder);
+    if (std::find(system.uses.begin(), system.uses.end(), folder) == system.uses.end())
+      system.uses.push_back(folder);
   };
   // What an earlier run has placed already is not needed again.
-  add("/usr/bin", budgets.disk_programs, context.journal_ended("programs"));
+  for (const FileRecord& file : context.inventory.files) {
+    const bool here = file.platform.architecture.empty() || context.platform.accepts(file.platform);
+    if (here)
+      add(std::filesystem::path(file.path).parent_path().string(), file.size,
+          context.journal_ended("programs"));
+  }
   add("/var/lib/containerd", budgets.disk_runtime, context.journal_ended("images"));
   add("/var/lib/kubelet", budgets.disk_state, context.journal_ended("ready"));
   for (const auto& [device, system] : systems) {
