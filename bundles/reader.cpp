@@ -101,6 +101,7 @@ Bundle Bundle::open(const std::filesystem::path& path, const TrustStore& store,
       return std::vector<PublicKey>();
     });
   }
+  FileRandomSource::open(path);  // a wrong path is told before a missing key
   return open_with_keys(path, accepted_keys(store, options));
 }
 

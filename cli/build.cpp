@@ -19,12 +19,14 @@ void add_build(CLI::App& app, const Globals& globals) {
   auto* verb = app.add_subcommand(
       "build", "pull a Kubernetes version's images and programs into one signed bundle");
   verb->add_option("VERSION", options.version, "Kubernetes version, v1.18.2")->required();
-  verb->add_option("-o,--output", options.output_dir, "folder the bundle is written to")->capture_default_str()
+  verb->add_option("-o,--output", options.output_dir, "folder the bundle is written to")
+      ->capture_default_str()
       ->type_name("DIR");
   verb->add_option("--arch", options.architectures, "architectures, amd64 by default")
       ->delimiter(',')
       ->type_name("LIST");
-  verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own")->capture_default_str();
+  verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own")
+      ->capture_default_str();
   verb->add_option("--without", options.without,
                    "leave a program out: crictl, containerd, runc, ...")
       ->delimiter(',')

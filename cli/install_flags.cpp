@@ -5,13 +5,19 @@
 namespace kbundle::cli {
 
 void add_install_flags(CLI::App& verb, InstallOptions& options) {
-  const std::map<std::string, InstallOptions::Role> roles = {
-      {"master", InstallOptions::Role::master}, {"worker", InstallOptions::Role::worker}};
   verb.add_option("BUNDLE", options.bundle,
                   "the bundle; default: the only one in this folder or beside kbundle");
-  verb.add_option("--role", options.role, "master (the first node) or worker")
-      ->transform(CLI::CheckedTransformer(roles))
-      ->type_name("master|worker")
+  verb.add_option_function<std::string>(
+          "--role",
+          [&options](const std::string& role) {
+            if (role != "master" && role != "worker") {
+              throw CLI::ValidationError("--role", "wanted master or worker, found " + role);
+            }
+            options.role =
+                role == "master" ? InstallOptions::Role::master : InstallOptions::Role::worker;
+          },
+          "what this node becomes: master (the first) or worker")
+      ->type_name("ROLE")
       ->required();
   add_trust_flags(verb, options.trust);
 

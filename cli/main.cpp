@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <sstream>
 
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
@@ -31,6 +32,43 @@ int report(const Error& error) {
   if (!error.hint().empty()) text += "  next: " + error.hint() + "\n";
   std::fputs(text.c_str(), stderr);
   return static_cast<int>(error.code());
+}
+
+ProgressMode progress_mode(const std::string& word) {
+  if (word == "auto") return ProgressMode::automatic;
+  if (word == "plain") return ProgressMode::plain;
+  if (word == "json") return ProgressMode::json;
+  if (word == "quiet") return ProgressMode::quiet;
+  throw CLI::ValidationError("--progress", "wanted auto, plain, json or quiet, found " + word);
+}
+
+// Help that fits a terminal of 80 columns.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(26); }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return narrow(option->get_description());
+  }
+  std::string make_subcommand(const CLI::App* verb) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, verb->get_name(), narrow(verb->get_description()), 26);
+    return out.str();
+  }
+
+ private:
+  static std::string narrow(const std::string& text) {
+    const std::string wrapped = wrap(text, 80 - 26, 0);
+    return wrapped.substr(0, wrapped.size() - 1);
+  }
+};
+
+// CLI11 says only that a verb is missing when the word given is none.
+std::string usage_message(const CLI::ParseError& error, const CLI::App& app, int argc,
+                          char** argv) {
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty()) {
+    return "there is no verb " + printable(argv[1]);
+  }
+  return argc > 1 ? error.what() : "a verb is missing";
 }
 
 void add_verbs(CLI::App& app, cli::Globals& globals) {
@@ -58,21 +96,19 @@ int main(int argc, char** argv) {
       "  carry the folder it wrote to the isolated site, there:\n"
       "  first node:            kbundle install --role master --node-ip ADDRESS\n"
       "  every other node:      kbundle install --role worker --join join-ticket.json\n");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.name("kbundle");
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("kbundle {}", kbundle_version()));
   app.footer("`kbundle VERB --help` explains a verb and its flags.");
   app.fallthrough();
 
   cli::Globals globals;
-  const std::map<std::string, ProgressMode> modes = {{"auto", ProgressMode::automatic},
-                                                     {"plain", ProgressMode::plain},
-                                                     {"json", ProgressMode::json},
-                                                     {"quiet", ProgressMode::quiet}};
-  app.add_option("--progress", globals.progress_mode,
-                 "how progress is shown: auto (bars on a terminal), plain, json or quiet")
-      ->transform(CLI::CheckedTransformer(modes))
-      ->type_name("MODE")
-      ->default_str("auto");
+  app.add_option_function<std::string>(
+         "--progress",
+         [&globals](const std::string& word) { globals.progress_mode = progress_mode(word); },
+         "auto (bars on a terminal), plain, json or quiet")
+      ->type_name("MODE");
   add_verbs(app, globals);
 
   try {
@@ -82,9 +118,8 @@ int main(int argc, char** argv) {
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return report(Error(ExitCode::usage, error.what(),
-                        "`kbundle --help` lists the verbs, "
-                        "`kbundle VERB --help` a verb's flags"));
+    return report(Error(ExitCode::usage, usage_message(error, app, argc, argv),
+                        "`kbundle --help` lists the verbs, `kbundle VERB --help` a verb's flags"));
   } catch (const Error& error) {
     return report(error);
   } catch (const std::exception& error) {

@@ -10,8 +10,8 @@ namespace kbundle::cli {
 void add_version(CLI::App& app) {
   auto* verb = app.add_subcommand("version", "print kbundle's version and what it knows");
   verb->callback([] {
-    std::cout << "kbundle " << kbundle_version() << "\nKubernetes "
-              << Catalog::builtin().known_versions() << "\n";
+    std::cout << "kbundle " << kbundle_version() << "\n\nKubernetes\n"
+              << Catalog::builtin().known_versions();
   });
 }
 

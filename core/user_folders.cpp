@@ -21,8 +21,12 @@ std::filesystem::path user_folder(const char* variable, const char* below_home) 
 
 }  // namespace
 
-std::filesystem::path user_config_folder() { return user_folder("XDG_CONFIG_HOME", ".config"); }
+std::filesystem::path user_config_folder() {
+  return user_folder("XDG_CONFIG_HOME", ".config");
+}
 
-std::filesystem::path user_cache_folder() { return user_folder("XDG_CACHE_HOME", ".cache"); }
+std::filesystem::path user_cache_folder() {
+  return user_folder("XDG_CACHE_HOME", ".cache");
+}
 
 }  // namespace kbundle

@@ -94,9 +94,15 @@ std::string Catalog::known_versions() const {
       if (!first) first = rule.from;
       last = *rule.to;
     }
-    if (first) known.push_back(fmt::format("{} ({} to {})", minor.minor, first->str(), last.str()));
+    if (first)
+      known.push_back(fmt::format("{}  {} to {}\n", minor.minor, first->str(), last.str()));
   }
-  return fmt::format("{}", fmt::join(known, ", "));
+  return fmt::format("{}", fmt::join(known, ""));
+}
+
+std::string Catalog::known_minors() const {
+  return fmt::format("every minor from {} to {}", data_->minors.front().minor,
+                     data_->minors.back().minor);
 }
 
 std::string Catalog::oldest_minor_with_cgroup_v2() const {
@@ -112,7 +118,7 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
     throw Error(ExitCode::usage,
                 fmt::format("\"{}\" is not a Kubernetes version; wanted one like v1.18.2",
                             printable(version_text.substr(0, 80))),
-                "kbundle knows " + known_versions());
+                "kbundle knows " + known_minors() + "; `kbundle version` lists their patches");
   }
   const auto minor =
       std::find_if(data_->minors.begin(), data_->minors.end(),
@@ -121,7 +127,7 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
   if (minor == data_->minors.end() || tags == nullptr || !version->prerelease.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("Kubernetes {} is not in kbundle's catalog", version->str()),
-                "kbundle knows " + known_versions());
+                "kbundle knows " + known_minors() + "; `kbundle version` lists their patches");
   }
   if (const auto reason = data_->never_build.find(*version); reason != data_->never_build.end()) {
     throw Error(ExitCode::usage,

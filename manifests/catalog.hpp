@@ -90,7 +90,9 @@ class Catalog {
   static const Catalog& builtin();
   static Catalog parse(std::string_view yaml, std::string_view what);
 
-  /// "1.18 (v1.18.0 to v1.18.20), …" for people.
+  /// "every minor from 1.18 to 1.36", for people.
+  std::string known_minors() const;
+  /// The patches of each minor it knows, a line each: "1.18  v1.18.0 to v1.18.20".
   std::string known_versions() const;
   std::vector<std::string> minors() const;
   /// The oldest minor that runs on a host with cgroup v2 alone ("1.19").
