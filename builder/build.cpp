@@ -227,13 +227,22 @@ BuildReport build(const BuildOptions& options, Progress& progress, Upstream& ups
   }
 
   make_folders(settings.output_dir);
+  std::error_code none;
+  if (std::filesystem::equivalent(settings.output_dir / "kbundle", "/proc/self/exe", none)) {
+    throw Error(ExitCode::usage,
+                "the output folder holds the kbundle that is running; the site's would replace it",
+                "name another folder: -o DIR");
+  }
   make_folders(settings.cache_dir, 0700);
   const ProcessLock lock(settings.cache_dir / "lock");
   check_writable(settings.output_dir);
   check_writable(settings.cache_dir);
-  if (const auto freed = remove_stale_temporaries(settings.output_dir); freed > 0) {
-    progress.line(fmt::format("removed what an earlier run left in {}: {}",
-                              printable(settings.output_dir.string()), human_size(freed)));
+  for (const auto& folder : {settings.output_dir, settings.cache_dir / "blobs/sha256",
+                             std::filesystem::absolute(settings.sign_key).parent_path()}) {
+    if (const auto freed = remove_stale_temporaries(folder); freed > 0) {
+      progress.line(fmt::format("removed what an earlier run left in {}: {}",
+                                printable(folder.string()), human_size(freed)));
+    }
   }
   const SigningKey signer = signing_key(settings.sign_key, progress);
   BlobStore store(settings.cache_dir);
@@ -264,6 +273,8 @@ BuildReport build(const BuildOptions& options, Progress& progress, Upstream& ups
   report.files = inventory.files.size();
   report.key_fingerprint = signer.key.public_key().fingerprint();
   if (signer.is_new) report.new_key = settings.sign_key;
+  // An older bundle's sums shall not stand beside this one, should the rest not be reached.
+  std::filesystem::remove(settings.output_dir / kSumsSignatureFile, none);
   const WriteResult written = write_bundle(
       report.bundle, inventory, [&](const Digest& digest) { return open_cached(store, digest); },
       signer.key, {}, progress);

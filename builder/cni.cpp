@@ -32,8 +32,9 @@ void check_locked(const LockedFile* locked, const std::string& text) {
 // The manifest's text and where it came from.
 Fetcher::Text manifest_text(Fetcher& fetcher, const Settings& settings, const std::string& url,
                             const LockedFile* locked) {
-  if (locked != nullptr && fetcher.store().find(locked->digest) == locked->size) {
-    return {fetcher.store().read(locked->digest, kMaxManifest), "cache"};
+  if (locked != nullptr) {
+    auto cached = fetcher.store().read_if_sound(locked->digest, locked->size, kMaxManifest);
+    if (cached) return {*std::move(cached), "cache"};
   }
   if (settings.cni != "file") {
     return fetcher.file(url, kMaxManifest, [&](const std::string& text) {

@@ -36,6 +36,14 @@ ResolvedFile fetch_release(Fetcher& fetcher, const DownloadFacts& facts,
     });
     file.sum_from = sum.from;
     expected = published_sum(sum.text, name, facts.sum_url);
+    // A mirror that serves a changed file can serve the sum that fits it.
+    if (sum.from != facts.sum_url) {
+      file.locked.sum = "recorded";
+      progress.warn(
+          fmt::format("{} gave the sum of {}, not its own project; bundle.lock holds it: "
+                      "compare it with upstream's when you can",
+                      sum.from, name));
+    }
   }
   // After the sum: a bar that waits for another request looks like a stall.
   const auto task = progress.start(fmt::format("{} {}", file.locked.component, file.locked.version),
@@ -49,9 +57,10 @@ ResolvedFile fetch_release(Fetcher& fetcher, const DownloadFacts& facts,
       throw Error(ExitCode::verification, fmt::format("{}: the lock says {} bytes, found {}",
                                                       locked->url, locked->size, file.locked.size));
     }
-    task->done(file.from == "cache" ? "in the cache"
-               : locked != nullptr  ? "the lock's sha256 held"
-                                    : "published sha256 held");
+    task->done(file.from == "cache"             ? "in the cache"
+               : locked != nullptr              ? "the lock's sha256 held"
+               : file.locked.sum == "published" ? "published sha256 held"
+                                                : "the mirror's sha256 held");
   } else {
     const auto found = fetcher.download_unknown(facts.url, advance);
     file.from = found.from;
@@ -100,9 +109,10 @@ ResolvedFile fetch_program(Fetcher& fetcher, const DownloadFacts& facts,
     record(facts.members.front().path, file.locked.digest, file.locked.size);
     return file;
   }
+  // Right to its last byte before anything decodes it; a damaged copy leaves the cache here.
+  drain(*open_cached(fetcher.store(), file.locked.digest));
   const auto source = open_cached(fetcher.store(), file.locked.digest);
   const auto members = store_members(*source, file.locked.url, fetcher.store());
-  drain(*source);  // tar ends before its file does: the digest is checked at the file's end
   std::set<std::string> paths;
   for (const ArchiveMember& member : members) {
     const std::string path = install_path(facts.members, member.name, member.executable);

@@ -17,8 +17,8 @@ constexpr std::uint64_t kMaxDocument = 4U << 20U;
 // A document by digest: from the store, else from a place that has it.
 std::string document(Fetcher& fetcher, const Reference& name, const Descriptor& descriptor) {
   BlobStore& store = fetcher.store();
-  if (store.find(descriptor.digest) == descriptor.size) {
-    return store.read(descriptor.digest, kMaxDocument);
+  if (auto cached = store.read_if_sound(descriptor.digest, descriptor.size, kMaxDocument)) {
+    return *std::move(cached);
   }
   auto found = fetcher.manifest(name.with_digest(descriptor.digest));
   if (found.answer.bytes.size() != descriptor.size) {
@@ -161,8 +161,10 @@ ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted,
   image.name = wanted.name;
   std::string bytes;
   BlobStore& store = fetcher.store();
-  if (locked != nullptr && store.find(locked->digest) == locked->size) {
-    bytes = store.read(locked->digest, kMaxDocument);
+  std::optional<std::string> cached;
+  if (locked != nullptr) cached = store.read_if_sound(locked->digest, locked->size, kMaxDocument);
+  if (cached) {
+    bytes = *std::move(cached);
     image.media_type = locked->media_type;
     image.digest = locked->digest;
     image.from = "cache";

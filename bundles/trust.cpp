@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
+#include "core/user_folders.hpp"
 
 namespace kbundle {
 namespace {
@@ -17,10 +17,11 @@ namespace {
 void check_private(const std::filesystem::path& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) throw_errno("look at " + path.string(), errno);
-  if ((status.st_mode & S_IWOTH) != 0) {
+  const bool foreign = status.st_uid != 0 && status.st_uid != ::geteuid();
+  if (foreign || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     throw Error(ExitCode::verification,
-                path.string() + " can be written by everyone, so its keys mean nothing",
-                "check its keys, then: chmod o-w " + path.string());
+                path.string() + " can be written by others, so its keys mean nothing",
+                "check its keys, then: chown, and chmod go-w " + path.string());
   }
 }
 
@@ -57,16 +58,7 @@ PublicKey confirmed_key(const TrustStore& store, const TrustOptions& options) {
 
 TrustStore TrustStore::standard() {
   if (::geteuid() == 0) return TrustStore("/etc/kbundle/trusted-keys");
-  const char* config = std::getenv("XDG_CONFIG_HOME");
-  if (config != nullptr && *config == '/') {
-    return TrustStore(std::filesystem::path(config) / "kbundle/trusted-keys");
-  }
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home != '/') {
-    throw Error(ExitCode::usage, "HOME is not set, so there is no place for trusted keys",
-                "set HOME, or run as root to use /etc/kbundle/trusted-keys");
-  }
-  return TrustStore(std::filesystem::path(home) / ".config/kbundle/trusted-keys");
+  return TrustStore(user_config_folder() / "trusted-keys");
 }
 
 std::vector<PublicKey> TrustStore::keys() const {

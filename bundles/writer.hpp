@@ -1,5 +1,6 @@
 // Writes a bundle: one pass over the blobs, then the seek table, then the head. The output is a
-// function of the inventory, the blobs and the key alone.
+// function of the inventory, the blobs and the key alone (with an ECDSA key, whose signatures are
+// random, all but the signature is).
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ struct WriteResult {
 
 /// Fills in `inventory`'s blobs (offsets), frames, head_size and libzstd_version, and publishes
 /// `target` atomically. `inventory.blobs` names digests and sizes in any order; they are stored
-/// sorted by digest, manifests' twins included. `open_blob` gives each blob's bytes; they are
+/// sorted by digest. `open_blob` gives each blob's bytes; they are
 /// hashed on the way and Error{verification} is thrown when they are not what the digest says.
 /// `index_json` is made here from inventory.images and inventory.files:
 ///   - an image's digest once per name, with annotations io.containerd.image.name (full name) and

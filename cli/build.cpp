@@ -22,7 +22,8 @@ void add_build(CLI::App& app, const Globals& globals) {
   verb->add_option("-o,--output", options.output_dir, "folder the bundle is written to")
       ->capture_default_str()
       ->type_name("DIR");
-  verb->add_option("--arch", options.architectures, "architectures, amd64 by default")
+  verb->add_option("--arch", options.architectures,
+                   "architectures; default: the lock's, else this host's")
       ->delimiter(',')
       ->type_name("LIST");
   verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own")

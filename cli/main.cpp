@@ -1,13 +1,18 @@
 // kbundle: Kubernetes where there is no internet. Here verbs are put together and errors end.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
+#include <new>
 #include <sstream>
+#include <system_error>
 
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
@@ -32,6 +37,13 @@ int report(const Error& error) {
   if (!error.hint().empty()) text += "  next: " + error.hint() + "\n";
   std::fputs(text.c_str(), stderr);
   return static_cast<int>(error.code());
+}
+
+// A closed one would be given to the next file that is opened, and progress written into it.
+void open_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && ::open("/dev/null", O_RDWR) != fd) std::abort();
+  }
 }
 
 ProgressMode progress_mode(const std::string& word) {
@@ -87,6 +99,7 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   handle_stop_signals();
   // A host's openssl.cnf may load modules; nothing of that kind belongs into a static executable.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
@@ -122,6 +135,18 @@ int main(int argc, char** argv) {
                         "`kbundle --help` lists the verbs, `kbundle VERB --help` a verb's flags"));
   } catch (const Error& error) {
     return report(error);
+  } catch (const std::filesystem::filesystem_error& error) {
+    try {
+      throw_errno("use " + printable(error.path1().string()), error.code().value());
+    } catch (const Error& named) {
+      return report(named);
+    }
+  } catch (const std::bad_alloc&) {
+    return report(Error(ExitCode::disk, "there is not enough memory",
+                        "free some, and see `ulimit -v` and the cgroup's limit"));
+  } catch (const std::system_error& error) {
+    return report(Error(ExitCode::disk, std::string("a limit was reached: ") + error.what(),
+                        "see `ulimit -u` and the cgroup's pids.max"));
   } catch (const std::exception& error) {
     return report(Error(ExitCode::internal, std::string("a bug in kbundle: ") + error.what(),
                         "please report it with the command that was run"));

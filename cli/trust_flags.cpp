@@ -5,6 +5,8 @@
 #include <iostream>
 #include <string>
 
+#include "core/interrupt.hpp"
+
 namespace kbundle::cli {
 
 void add_trust_flags(CLI::App& verb, TrustOptions& options) {
@@ -28,7 +30,9 @@ void ask_on_terminal(TrustOptions& options) {
               << "\nCompare it with what the people who built the bundle told you.\n"
                  "Type yes to trust it: ";
     std::string answer;
-    return static_cast<bool>(std::getline(std::cin, answer)) && answer == "yes";
+    const bool answered = static_cast<bool>(std::getline(std::cin, answer));
+    throw_if_interrupted();
+    return answered && answer == "yes";
   };
 }
 

@@ -120,7 +120,11 @@ AtomicFile::AtomicFile(std::filesystem::path target, mode_t mode) : target_(std:
   temporary_ = name;
   // Held while the writer lives, so that another run can tell a stale temporary from one in use.
   ::flock(fd, LOCK_SH | LOCK_NB);
-  if (fchmod(fd, mode) != 0) throw_errno("set the mode of " + name, errno);
+  if (fchmod(fd, mode) != 0) {
+    const int why = errno;
+    ::unlink(name.c_str());
+    throw_errno("set the mode of " + name, why);
+  }
 }
 
 AtomicFile::~AtomicFile() {

@@ -42,8 +42,11 @@ Json parse_json(std::string_view text, std::string_view what, const JsonLimits& 
   };
   try {
     return Json::parse(text.begin(), text.end(), check);
+  } catch (const Json::parse_error& error) {
+    // Never the text itself: credentials are parsed here, too.
+    refuse(what, "not JSON, at byte " + std::to_string(error.byte));
   } catch (const Json::exception& error) {
-    refuse(what, "not JSON: " + printable(std::string_view(error.what()).substr(0, 200)));
+    refuse(what, "not JSON (error " + std::to_string(error.id) + ")");
   }
 }
 

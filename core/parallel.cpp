@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,7 +33,11 @@ void for_each_parallel(std::size_t count, std::size_t workers,
   };
   std::vector<std::thread> threads;
   const auto wanted = std::min(count, std::max<std::size_t>(workers, 1));
-  for (std::size_t i = 1; i < wanted; ++i) threads.emplace_back(work);
+  try {
+    for (std::size_t i = 1; i < wanted; ++i) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+    // A limit of threads was reached: fewer workers do it as well.
+  }
   work();  // the calling thread is one of the workers
   for (auto& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);

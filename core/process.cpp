@@ -106,8 +106,32 @@ class Collector {
   _exit(127);
 }
 
+// A child's standard input, which knows when the child stopped reading.
+class ChildInput final : public Sink {
+ public:
+  ChildInput(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+  using Sink::write;
+  void write(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const auto count = ::write(fd_, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) {
+        broken_ = errno == EPIPE;
+        throw_errno("write " + name_, errno, ExitCode::phase);
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+  }
+  bool broken() const { return broken_; }
+
+ private:
+  int fd_;
+  std::string name_;
+  bool broken_ = false;
+};
+
 // Writes the child's input from a thread of its own; a child that stops reading is no error here,
-// its exit status tells.
+// its exit status tells. Any other failure is: the bytes may come from a stick that fails.
 class Feeder {
  public:
   void start(const Command& command, UniqueFd to) {
@@ -118,8 +142,8 @@ class Feeder {
       sigemptyset(&broken_pipe);
       sigaddset(&broken_pipe, SIGPIPE);
       pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+      ChildInput sink(fd.get(), "the input of " + command.argv[0]);
       try {
-        FdSink sink(fd.get(), "the input of " + command.argv[0]);
         if (command.feed) {
           command.feed(sink);
         } else {
@@ -128,18 +152,13 @@ class Feeder {
       } catch (...) {
         failure_ = std::current_exception();
       }
+      broken_pipe_ = sink.broken();
     });
   }
   /// `child_failed`: then a broken pipe is a consequence, not a cause.
   void finish(bool child_failed) {
     if (thread_.joinable()) thread_.join();
-    if (!failure_) return;
-    try {
-      std::rethrow_exception(failure_);
-    } catch (const Error& error) {
-      if (child_failed && error.code() == ExitCode::disk) return;
-      throw;
-    }
+    if (failure_ && !(child_failed && broken_pipe_)) std::rethrow_exception(failure_);
   }
   ~Feeder() {
     if (thread_.joinable()) thread_.join();
@@ -148,6 +167,31 @@ class Feeder {
  private:
   std::thread thread_;
   std::exception_ptr failure_;
+  bool broken_pipe_ = false;
+};
+
+// Whatever is thrown, no child stays behind.
+class Reaper {
+ public:
+  explicit Reaper(pid_t child) : child_(child) {}
+  ~Reaper() {
+    if (reaped_) return;
+    kill(-child_, SIGKILL);
+    while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  Reaper(const Reaper&) = delete;
+  Reaper& operator=(const Reaper&) = delete;
+  bool reaped() const { return reaped_; }
+  /// Collects the child if it has ended.
+  bool try_collect(int& status) {
+    if (!reaped_ && waitpid(child_, &status, WNOHANG) == child_) reaped_ = true;
+    return reaped_;
+  }
+
+ private:
+  pid_t child_;
+  bool reaped_ = false;
 };
 
 }  // namespace
@@ -184,6 +228,7 @@ CommandResult run(const Command& command) {
   failure.write_end.reset();
 
   Feeder feeder;
+  Reaper reaper(child);  // ends before the feeder, which may wait for the child to read
   feeder.start(command, std::move(input.write_end));
 
   CommandResult result;
@@ -199,22 +244,29 @@ CommandResult run(const Command& command) {
   };
 
   int status = 0;
-  bool reaped = false;
+  auto last_read = Clock::time_point::max();
   for (;;) {
+    const bool was_reaped = reaper.reaped();
     std::array<pollfd, 2> fds = {pollfd{output.read_end.get(), POLLIN, 0},
                                  pollfd{errors.read_end.get(), POLLIN, 0}};
-    poll(fds.data(), fds.size(), 100);
+    if (poll(fds.data(), fds.size(), was_reaped ? 0 : 100) < 0) {
+      if (errno == EINTR && was_reaped) continue;
+      fds[0].revents = fds[1].revents = 0;
+    }
     if (output.read_end && (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
       drain(output.read_end, out);
     }
     if (errors.read_end && (fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
       drain(errors.read_end, err);
     }
-    if (!reaped && waitpid(child, &status, WNOHANG) == child) reaped = true;
-    // A daemon that the child left may hold the pipes open: what is readable now is enough.
-    const bool idle = (fds[0].revents & POLLIN) == 0 && (fds[1].revents & POLLIN) == 0;
-    if (reaped && (idle || (!output.read_end && !errors.read_end))) break;
-    if (!reaped && !result.timed_out && !interrupted) {
+    // Only a look that was taken after the child's end shows its last words. A daemon that the
+    // child left may hold the pipes open, and even write: what comes within two seconds is enough.
+    const bool idle = ((fds[0].revents | fds[1].revents) & POLLIN) == 0;
+    if (was_reaped && (idle || Clock::now() >= last_read)) break;
+    if (!was_reaped && reaper.try_collect(status)) {
+      last_read = Clock::now() + std::chrono::seconds(2);
+    }
+    if (!reaper.reaped() && !result.timed_out && !interrupted) {
       result.timed_out = Clock::now() >= deadline;
       interrupted = stop_requested();
       if (result.timed_out || interrupted) kill(-child, SIGKILL);

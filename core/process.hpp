@@ -1,5 +1,5 @@
 // Child processes. A child runs with a fixed PATH and without proxy variables unless asked
-// otherwise, in a process group of its own, and dies when kbundle dies.
+// otherwise, in a process group of its own, and dies when kbundle (the thread that runs it) dies.
 #pragma once
 
 #include <chrono>
@@ -37,8 +37,8 @@ struct CommandResult {
 inline constexpr const char* kChildPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs to the end. Throws Error only when the child cannot be started, or on interruption
-/// (after killing the group); a non-zero exit is a value.
+/// Runs to the end. Throws Error when the child cannot be started, on interruption (after killing
+/// the group), and what `feed` throws; a non-zero exit is a value.
 CommandResult run(const Command& command);
 /// As run(), but a non-zero exit or a timeout is Error{phase} with the tail of what it printed.
 CommandResult run_checked(const Command& command);

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <list>
 #include <mutex>
+#include <optional>
 
 #include "core/json.hpp"
 #include "core/text.hpp"
@@ -29,6 +30,30 @@ void put(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
+
+// Counts bytes from several threads, and says now and then that a report is due.
+class Meter {
+ public:
+  explicit Meter(Clock::duration interval) : interval_(interval) {}
+  /// The count so far, when the last report is long enough ago.
+  std::optional<std::uint64_t> add(std::uint64_t bytes) {
+    const std::lock_guard guard(mutex_);
+    count_ += bytes;
+    const auto now = Clock::now();
+    if (now - reported_ < interval_) return {};
+    reported_ = now;
+    return count_;
+  }
+  std::uint64_t count() const { return count_; }
+  Clock::time_point start() const { return start_; }
+
+ private:
+  std::mutex mutex_;
+  Clock::duration interval_;
+  std::uint64_t count_ = 0;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point reported_ = start_;
+};
 
 class QuietProgress final : public Progress {
   struct Task final : ProgressTask {
@@ -54,31 +79,25 @@ class PlainProgress final : public Progress {
       if (!ended_) owner_.print("  failed  " + title_);
     }
     void advance(std::uint64_t bytes) override {
-      const std::lock_guard guard(mutex_);
-      count_ += bytes;
-      const auto now = Clock::now();
-      if (now - reported_ < std::chrono::seconds(10)) return;
-      reported_ = now;
-      owner_.print("  ...     " + title_ + "  " + human_size(count_) +
+      const auto count = meter_.add(bytes);
+      if (!count) return;
+      owner_.print("  ...     " + title_ + "  " + human_size(*count) +
                    (total_ > 0 ? " of " + human_size(total_) : ""));
     }
     void done(std::string_view note) override {
       ended_ = true;
       std::string text = "  done    " + title_;
-      if (count_ > 0) text += "  " + human_size(count_);
+      if (meter_.count() > 0) text += "  " + human_size(meter_.count());
       if (!note.empty()) text += "  (" + std::string(note) + ")";
-      owner_.print(text + "  " + elapsed_since(start_));
+      owner_.print(text + "  " + elapsed_since(meter_.start()));
     }
 
    private:
     PlainProgress& owner_;
-    std::mutex mutex_;
     std::string title_;
     std::uint64_t total_;
-    std::uint64_t count_ = 0;
+    Meter meter_{std::chrono::seconds(10)};
     bool ended_ = false;
-    Clock::time_point start_ = Clock::now();
-    Clock::time_point reported_ = start_;
   };
 
  public:
@@ -108,33 +127,27 @@ class JsonProgress final : public Progress {
       if (!ended_) owner_.emit({{"event", "failed"}, {"title", title_}});
     }
     void advance(std::uint64_t bytes) override {
-      const std::lock_guard guard(mutex_);
-      count_ += bytes;
-      const auto now = Clock::now();
-      if (now - reported_ < std::chrono::milliseconds(500)) return;
-      reported_ = now;
-      owner_.emit({{"event", "progress"}, {"title", title_}, {"bytes", count_}, {"total", total_}});
+      const auto count = meter_.add(bytes);
+      if (!count) return;
+      owner_.emit({{"event", "progress"}, {"title", title_}, {"bytes", *count}, {"total", total_}});
     }
     void done(std::string_view note) override {
       ended_ = true;
       const auto elapsed =
-          std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_);
+          std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - meter_.start());
       owner_.emit({{"event", "done"},
                    {"title", title_},
-                   {"bytes", count_},
+                   {"bytes", meter_.count()},
                    {"note", std::string(note)},
                    {"milliseconds", elapsed.count()}});
     }
 
    private:
     JsonProgress& owner_;
-    std::mutex mutex_;
     std::string title_;
     std::uint64_t total_;
-    std::uint64_t count_ = 0;
+    Meter meter_{std::chrono::milliseconds(500)};
     bool ended_ = false;
-    Clock::time_point start_ = Clock::now();
-    Clock::time_point reported_ = start_;
   };
 
  public:

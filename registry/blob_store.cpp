@@ -193,6 +193,18 @@ std::string BlobStore::read(const Digest& digest, std::uint64_t limit) const {
   return read_all(source, limit, path_of(digest).string());
 }
 
+std::optional<std::string> BlobStore::read_if_sound(const Digest& digest, std::uint64_t size,
+                                                    std::uint64_t limit) {
+  if (find(digest) != size) return std::nullopt;
+  try {
+    return read(digest, limit);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::verification) throw;
+    remove(digest);
+    return std::nullopt;
+  }
+}
+
 void BlobStore::put(const Digest& digest, std::string_view bytes) {
   Hasher hasher(digest.algorithm());
   hasher.update(bytes);

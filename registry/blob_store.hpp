@@ -30,6 +30,10 @@ class BlobStore {
   /// A small blob in one piece (manifests), verified. Error{verification} when it does not match
   /// or is larger than `limit`.
   std::string read(const Digest& digest, std::uint64_t limit = 4U << 20U) const;
+  /// As read(), but nullopt when there is no such blob of `size` bytes; a damaged one is removed,
+  /// so that it is fetched again.
+  std::optional<std::string> read_if_sound(const Digest& digest, std::uint64_t size,
+                                           std::uint64_t limit = 4U << 20U);
   void put(const Digest& digest, std::string_view bytes);
   /// Removes a blob whose content turned out wrong.
   void remove(const Digest& digest);

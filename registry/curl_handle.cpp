@@ -35,7 +35,6 @@ CurlHandle CurlPool::take() {
   if (!idle_.empty()) {
     CurlHandle handle = std::move(idle_.back());
     idle_.pop_back();
-    curl_easy_reset(handle.get());
     return handle;
   }
   CurlHandle handle(curl_easy_init());
@@ -44,6 +43,8 @@ CurlHandle CurlPool::take() {
 }
 
 void CurlPool::give(CurlHandle handle) {
+  // It still points at its last user's buffers; its connections stay.
+  curl_easy_reset(handle.get());
   const std::lock_guard lock(mutex_);
   if (idle_.size() < kMostIdle) idle_.push_back(std::move(handle));
 }

@@ -338,7 +338,8 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
     if (!next)
       throw Error(ExitCode::network, fmt::format("{}: a redirect ({}) that leads nowhere",
                                                  url.shown(), response.status));
-    if (url.is_https() && !next->is_https())
+    // Plain HTTP is for the hosts that were named, not for whomever they point at.
+    if (!next->is_https() && (url.is_https() || !is_plain(next->host())))
       throw Error(ExitCode::network, fmt::format("{}: refused its redirect to plain HTTP ({})",
                                                  url.shown(), next->shown()));
     // Once gone it stays gone, even if the chain leads back.

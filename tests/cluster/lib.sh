@@ -1,6 +1,7 @@
 # Shared by the cluster tests. Sourced, not run; the folder is the repository's root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. tests/lib/expect.sh
 
 : "${KBUNDLE_LAB_VERSION:=v1.18.2}"
 version=$KBUNDLE_LAB_VERSION
@@ -12,23 +13,6 @@ worker_ip=10.77.0.12
 carried=${KBUNDLE_LAB_STATE:-/run/kbundle-lab}/carried
 
 on() { tests/lab/shell "$@"; }
-say() { echo "-- $*"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-# expect_equal WHAT WANTED FOUND
-expect_equal() { [ "$2" = "$3" ] || fail "$1: wanted '$2', found '$3'"; }
-
-# expect_exit STATUS COMMAND...: its output is kept in $output.
-expect_exit() {
-  local wanted=$1 status=0
-  shift
-  output=$("$@" 2>&1) || status=$?
-  [ "$status" = "$wanted" ] || fail "exit $status, wanted $wanted: $*"$'\n'"$output"
-}
-
-# expect_says TEXT: the last expect_exit's output holds it.
-expect_says() { [[ $output == *"$1"* ]] || fail "it does not say '$1':"$'\n'"$output"; }
-
 fingerprint() { build/release/kbundle-static key show "$carried/kbundle.pub" | awk '$1 == "id" {print $2}'; }
 
 carry() {  # carry NODE...

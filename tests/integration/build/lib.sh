@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 if [ "$(id -u)" = 0 ] && [ -z "${KBUNDLE_TEST_NAMESPACE:-}" ]; then
   KBUNDLE_TEST_NAMESPACE=1 exec unshare --mount --propagation private "$self" "$@"
 fi
+. tests/lib/expect.sh
 kbundle=$PWD/build/release/kbundle
 site=$PWD/build/release/kbundle-static
 version=v1.18.2
@@ -24,16 +25,6 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
-
-say() { echo "-- $*"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-expect_exit() {
-  local wanted=$1 status=0
-  shift
-  output=$("$@" 2>&1) || status=$?
-  [ "$status" = "$wanted" ] || fail "exit $status, wanted $wanted: $*"$'\n'"$output"
-}
-expect_says() { [[ $output == *"$1"* ]] || fail "it does not say '$1':"$'\n'"$output"; }
 
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

@@ -177,7 +177,7 @@ TEST_CASE("redirects: followed, but Authorization stays with its origin") {
   write(setup.folder.path / "config.json", R"({"auths":{")" + setup.server.host() +
                                                R"(":{"auth":")" + base64_encode("tester:secret") +
                                                R"("}}})");
-  RegistryClient client(options_for({setup.server.host()}, setup.folder.path));
+  RegistryClient client(options_for({setup.server.host(), other.host()}, setup.folder.path));
   REQUIRE(client.blob(Reference::parse(setup.server.host() + "/moves"), setup.blob, setup.store,
                       nullptr));
   CHECK(setup.store.read(setup.blob.digest) == content());

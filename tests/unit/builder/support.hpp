@@ -13,27 +13,9 @@
 #include "builder/upstream.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace kbundle::test {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "kbundle-builder-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw Error(ExitCode::disk, "no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class Listener final : public Progress {
   struct Task final : ProgressTask {

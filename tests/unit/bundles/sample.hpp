@@ -16,28 +16,9 @@
 #include "core/file.hpp"
 #include "core/json.hpp"
 #include "core/process.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace kbundle::test {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "kbundle-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw Error(ExitCode::disk, "mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Bytes that do not compress, the same in every run.
 inline std::string random_bytes(std::size_t size, std::uint32_t seed) {

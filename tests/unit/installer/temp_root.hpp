@@ -8,26 +8,11 @@
 
 #include "core/file.hpp"
 #include "installer/host.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace kbundle::test {
 
-class TempRoot {
- public:
-  TempRoot() {
-    std::string name = (std::filesystem::temp_directory_path() / "kbundle-test-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TempRoot() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempRoot(const TempRoot&) = delete;
-  TempRoot& operator=(const TempRoot&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using TempRoot = TemporaryFolder;
 
 /// Live in all but its root; each command is recorded and answered.
 class FakeHost : public Host {
