@@ -47,7 +47,11 @@ load_version() {
 # The lab's own Docker daemon: its own data, socket and network namespace. The client is the
 # daemon's own package's, as another one on the PATH may be of any version.
 DOCKERD_PID=$STATE/dockerd.pid
-docker() { DOCKER_HOST=unix://$STATE/docker.sock /usr/bin/docker "$@"; }
+DOCKER=$(PATH=/usr/bin:/usr/local/bin command -v docker || true)
+docker() { DOCKER_HOST=unix://$STATE/docker.sock "$DOCKER" "$@"; }
+
+# A Go that `up` had to fetch comes before the machine's.
+[[ ! -d $CACHE/venv/bin ]] || PATH=$CACHE/venv/bin:$PATH
 daemon_alive() { [[ -r $DOCKERD_PID ]] && kill -0 "$(<"$DOCKERD_PID")" 2>/dev/null && docker version >/dev/null 2>&1; }
 container() { printf 'kbundle-%s' "$1"; }
 running() { [[ $(docker inspect -f '{{.State.Running}}' "$(container "$1")" 2>/dev/null) == true ]]; }

@@ -30,6 +30,8 @@ print_step_times() {
 install_packages() {
   local missing
   missing=$(cat "$@" | grep -v '^#' | while read -r package; do
+    # The command may come from another vendor's package, which this one would drive out.
+    [ "$package" = containerd ] && command -v containerd >/dev/null && continue
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
   done)
   [ -n "$missing" ] || { echo "all there" >&2; return 0; }
@@ -38,14 +40,16 @@ install_packages() {
     return 1
   fi
   echo "installing" $missing >&2
-  # A daemon that a package brings must not start on this machine.
-  local policy=/usr/sbin/policy-rc.d made=
-  if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy && made=1; fi
-  local status=0
-  { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-      apt-get install -q -y --no-install-recommends $missing; } >&2 || status=$?
-  [ -z "$made" ] || rm -f $policy
-  return $status
+  # No daemon that a package brings starts on this machine, and nothing of it is removed.
+  (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+      trap 'rm -f $policy' EXIT INT TERM
+      printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
+    fi
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+      apt-get install -q -y --no-remove --no-install-recommends $missing
+  ) >&2
 }
 
 # compile PRESET [TARGET...]. What ccache has of another clone serves this one, too.
