@@ -141,6 +141,31 @@ TEST_CASE("documents of another kind or version are refused") {
   CHECK_NOTHROW(check("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n", true));
 }
 
+TEST_CASE("settings that the installer does not follow are refused by name") {
+  const auto f = facts("v1.34.4");
+  const auto message = [&](const std::string& yaml) -> std::string {
+    try {
+      check_user_documents(yaml_documents("apiVersion: kubeadm.k8s.io/v1beta4\n" + yaml, "user"), f,
+                           false, "user");
+    } catch (const Error& error) {
+      CHECK(error.code() == ExitCode::usage);
+      return error.message();
+    }
+    return {};
+  };
+  const auto names = [&](const std::string& yaml, const char* name) {
+    return message(yaml).find(name) != std::string::npos;
+  };
+  const std::string init = "kind: InitConfiguration\n";
+  const std::string cluster = "kind: ClusterConfiguration\n";
+  CHECK(names(init + "localAPIEndpoint: {bindPort: 7443}\n", "localAPIEndpoint.bindPort"));
+  CHECK(names(cluster + "etcd: {external: {endpoints: [a]}}\n", "etcd.external"));
+  CHECK(names(cluster + "certificatesDir: /srv/pki\n", "certificatesDir"));
+  CHECK(message(init + "localAPIEndpoint: {bindPort: 6443}\n").empty());
+  CHECK(message(cluster + "certificatesDir: /etc/kubernetes/pki\netcd: {local: {dataDir: /d}}\n")
+            .empty());
+}
+
 TEST_CASE("a worker's configuration holds the ticket") {
   const auto f = facts("v1.18.2");
   auto in = inputs(f);

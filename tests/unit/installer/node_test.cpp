@@ -1,7 +1,14 @@
 // What is read from the node's files: resolvers, routes, ports, kubeadm's files, tickets.
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <memory>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "installer/checks/ports.hpp"
 #include "installer/cni_edit.hpp"
 #include "installer/context.hpp"
@@ -9,6 +16,57 @@
 #include "tests/unit/installer/temp_root.hpp"
 
 using namespace kbundle;
+
+namespace {
+
+struct Credentials {
+  std::string certificate, key;  ///< PEM
+};
+
+std::string text_in(BIO* bio) {
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(bio, &bytes);
+  return {bytes, static_cast<std::size_t>(size)};
+}
+
+// Signed by itself.
+Credentials make_credentials(const char* passphrase = nullptr) {
+  using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+  X509_set_pubkey(certificate.get(), key.get());
+  REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
+  const Bio certificate_out(BIO_new(BIO_s_mem()), &BIO_free);
+  const Bio key_out(BIO_new(BIO_s_mem()), &BIO_free);
+  REQUIRE(PEM_write_bio_X509(certificate_out.get(), certificate.get()) == 1);
+  REQUIRE(PEM_write_bio_PKCS8PrivateKey(
+              key_out.get(), key.get(), passphrase == nullptr ? nullptr : EVP_aes_128_cbc(),
+              passphrase, passphrase == nullptr ? 0 : 4, nullptr, nullptr) == 1);
+  return {text_in(certificate_out.get()), text_in(key_out.get())};
+}
+
+std::string kubeconfig(const std::string& ca, const std::string& user) {
+  return "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: " +
+         base64_encode(ca) +
+         "\n    server: https://10.0.0.5:6443\n  name: kubernetes\ncontexts:\n- context:\n    "
+         "cluster: kubernetes\n    user: me\n  name: me@kubernetes\ncurrent-context: "
+         "me@kubernetes\nkind: Config\npreferences: {}\nusers:\n- name: me\n  user:\n" +
+         user;
+}
+
+std::string user_data(const Credentials& credentials) {
+  return "    client-certificate-data: " + base64_encode(credentials.certificate) +
+         "\n    client-key-data: " + base64_encode(credentials.key) + "\n";
+}
+
+bool lists(const std::vector<std::string>& files, const std::string& file) {
+  return std::find(files.begin(), files.end(), file) != files.end();
+}
+
+}  // namespace
 
 TEST_CASE("the kubelet's resolver is one that pods can use") {
   const test::TempRoot root;
@@ -167,4 +225,81 @@ TEST_CASE("cut manifests and configurations are found") {
   CHECK(check_kubelet_files(host).good());
   host.write("/var/lib/kubelet/kubeadm-flags.env", "KUBELET_KUBEADM_ARGS=\"--a");
   CHECK(check_kubelet_files(host).broken.size() == 1);
+}
+
+TEST_CASE("cut kubeconfigs are found, and keys of another certificate") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  const auto ca = make_credentials();
+  const auto user = make_credentials();
+  host.write("/etc/kubernetes/pki/ca.crt", ca.certificate);
+  const std::string good = kubeconfig(ca.certificate, user_data(user));
+  for (const char* name : {"admin", "kubelet", "controller-manager", "scheduler"})
+    host.write("/etc/kubernetes/" + std::string(name) + ".conf", good);
+  CHECK(check_kubeconfigs(host, false).good());
+  const std::string file = "/etc/kubernetes/admin.conf";
+  const auto broken = [&](const std::string& text) {
+    host.write(file, text);
+    return check_kubeconfigs(host, false).broken == std::vector<std::string>{file};
+  };
+  for (std::size_t size = 0; size < good.size(); size += size + 40 < good.size() ? 7 : 1) {
+    INFO(size);
+    CHECK(broken(good.substr(0, size)));
+    CHECK(broken(good.substr(0, size / 2) + "\n"));
+  }
+  CHECK(broken(kubeconfig(user.certificate, user_data(user))));
+  CHECK(broken(kubeconfig(ca.certificate, user_data({ca.certificate, user.key}))));
+  CHECK(broken(kubeconfig(ca.certificate, "    token: abc\n")));
+  CHECK(broken(kubeconfig(ca.certificate, user_data(make_credentials("word")))));
+  const std::string pem = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+  const std::string by_path = kubeconfig(
+      ca.certificate, "    client-certificate: " + pem + "\n    client-key: " + pem + "\n");
+  CHECK(broken(by_path));  // no such file
+  host.write(pem, user.certificate + user.key);
+  CHECK_FALSE(broken(by_path));
+  host.write(pem, user.certificate);
+  CHECK(broken(by_path));
+}
+
+TEST_CASE("a worker has its credentials and the ticket's CA") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  const auto ca = make_credentials();
+  const std::string conf = "/etc/kubernetes/kubelet.conf";
+  const std::string authority = "/etc/kubernetes/pki/ca.crt";
+  const std::string hash = ca_cert_hash(ca.certificate);
+  host.write("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n");
+  host.write("/var/lib/kubelet/kubeadm-flags.env", "KUBELET_KUBEADM_ARGS=\"--a=b\"\n");
+  CHECK(check_worker(host, hash).missing == std::vector<std::string>{conf});
+  host.write(conf, kubeconfig(ca.certificate, user_data(make_credentials())));
+  host.write(authority, ca.certificate);
+  CHECK(check_worker(host, hash).good());
+  host.write(authority, "");
+  CHECK(check_worker(host, hash).broken == std::vector<std::string>{authority});
+  host.write(authority, make_credentials().certificate);
+  CHECK(check_worker(host, hash).broken == std::vector<std::string>{authority});
+
+  const std::string bootstrap = "/etc/kubernetes/bootstrap-kubelet.conf";
+  const std::string token = kubeconfig(ca.certificate, "    token: abcdef.0123456789abcdef\n");
+  CHECK_FALSE(kubeconfig_token(host, bootstrap));
+  host.write(bootstrap, token);
+  CHECK(kubeconfig_token(host, bootstrap) == "abcdef.0123456789abcdef");
+  host.write(bootstrap, token.substr(0, token.size() - 4));
+  CHECK_FALSE(kubeconfig_token(host, bootstrap));
+}
+
+TEST_CASE("CAs and the service account's key are what a cluster is known by") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  const std::string pki = "/etc/kubernetes/pki/";
+  const auto ca = make_credentials();
+  host.write(pki + "ca.crt", ca.certificate);
+  host.write(pki + "ca.key", make_credentials("word").key);  // never asks for it
+  host.write(pki + "sa.key", "");
+  const auto state = check_certificates(host);
+  CHECK(state.ca_broken);
+  CHECK(state.identity_broken == std::vector<std::string>{pki + "ca.key", pki + "sa.key"});
+  CHECK(lists(state.identity_missing, pki + "etcd/ca.crt"));
+  CHECK_FALSE(lists(state.identity_missing, pki + "apiserver.crt"));
+  CHECK_FALSE(lists(state.identity_missing, pki + "sa.pub"));
 }

@@ -137,9 +137,139 @@ TEST_CASE("--swapoff makes swap part of the plan") {
   CHECK(node.plan_text().find("run swapoff -a") != std::string::npos);
 }
 
+TEST_CASE("swap's units are masked before swap is off") {
+  InstallOptions options;
+  options.swapoff = true;
+  Node node(options);
+  for (const char* module : {"overlay", "br_netfilter"})
+    node.host.write(std::string("/sys/module/") + module + "/x", "");
+  for (const char* setting : {"bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables"})
+    node.host.write(std::string("/proc/sys/net/") + setting, "1\n");
+  node.host.write("/proc/sys/net/ipv4/ip_forward", "1\n");
+  node.host.write("/proc/swaps", "Filename Type Size Used Priority\n/dev/zram0 partition 1 0 -2\n");
+  node.host.answer_ = [](const std::vector<std::string>& argv) {
+    const bool lists = argv.size() > 1 && argv[1] == "list-units";
+    return CommandResult{0, false, lists ? "dev-zram0.swap loaded active active zram\n" : "", ""};
+  };
+  node.context->network.default_route = true;
+  make_host_phase(*node.context)->apply();
+  const auto& commands = node.host.commands_;
+  const auto mask = std::find(commands.begin(), commands.end(), "systemctl mask dev-zram0.swap");
+  CHECK(mask != commands.end());
+  CHECK(std::find(mask, commands.end(), "swapoff -a") != commands.end());
+  CHECK(node.host.exists("/etc/sysctl.d/99-zz-kubernetes.conf"));
+}
+
 TEST_CASE("a clock before the bundle is refused") {
   InstallOptions options;
   Node node(options);
   node.inventory.created = "2199-01-01T00:00:00Z";
   CHECK(has(preflight(*node.context), "Clock", Finding::Severity::error));
+}
+
+TEST_CASE("firewalld and SELinux are named, and the ports the role needs") {
+  InstallOptions options;
+  options.role = InstallOptions::Role::master;
+  Node node(options);
+  CHECK_FALSE(has(preflight(*node.context), "Firewalld", Finding::Severity::warning));
+  CHECK_FALSE(has(preflight(*node.context), "SELinux", Finding::Severity::warning));
+  node.inventory.cni = "flannel v0.12.0";
+  node.host.write("/sys/fs/selinux/enforce", "1");
+  node.host.write("/run/systemd/system/x", "");
+  node.host.answer_ = [](const std::vector<std::string>& argv) {
+    return CommandResult{argv.back() == "firewalld" ? 0 : 1, false, "", ""};
+  };
+  const auto findings = preflight(*node.context);
+  CHECK(has(findings, "SELinux", Finding::Severity::warning));
+  REQUIRE(has(findings, "Firewalld", Finding::Severity::warning));
+  for (const Finding& finding : findings)
+    if (finding.id == "Firewalld")
+      CHECK(finding.fix ==
+            "firewall-cmd --permanent --add-port=10250/tcp --add-port=6443/tcp "
+            "--add-port=2379-2380/tcp --add-port=8472/udp && firewall-cmd --reload");
+}
+
+TEST_CASE("only a CNI configuration that comes before flannel's is in the way") {
+  InstallOptions options;
+  Node node(options);
+  const auto in_the_way = [&](const char* cni, const std::string& name) {
+    node.inventory.cni = cni;
+    node.host.write("/etc/cni/net.d/" + name, "{}");
+    const bool found = has(preflight(*node.context), "CNIConfig", Finding::Severity::error);
+    node.host.remove("/etc/cni/net.d/" + name);
+    return found;
+  };
+  for (const char* name : {"05-site.conf", "05-site.conflist", "05-site.json"})
+    CHECK(in_the_way("flannel v0.12.0", name));
+  for (const char* name : {"05-site.conf.bak", "10-flannel.conflist", "99-loopback.conf"})
+    CHECK_FALSE(in_the_way("flannel v0.12.0", name));
+  CHECK_FALSE(in_the_way("none", "05-site.conf"));
+  CHECK_FALSE(in_the_way("file", "05-site.conf"));
+}
+
+TEST_CASE("what an earlier run has placed is not held against its resumption") {
+  InstallOptions options;
+  Node node(options);
+  node.inventory.cni = "flannel v0.12.0";
+  node.inventory.budgets.disk_runtime = std::uint64_t{1} << 60U;
+  node.host.write("/etc/cni/net.d/05-site.conf", "{}");
+  CHECK(has(preflight(*node.context), "DiskSpace", Finding::Severity::error));
+  auto journal = Journal::open(node.host.at(node_path::journal));
+  journal.write_plan({});
+  journal.begin("host");
+  node.context->journal = &journal;
+  const auto findings = preflight(*node.context);
+  CHECK(has(findings, "DiskSpace", Finding::Severity::warning));
+  CHECK_FALSE(has(findings, "DiskSpace", Finding::Severity::error));
+  CHECK_FALSE(has(findings, "CNIConfig", Finding::Severity::error));
+}
+
+TEST_CASE("the system's pods are judged on this node alone, and CoreDNS anywhere") {
+  InstallOptions options;
+  options.role = InstallOptions::Role::master;
+  Node node(options);
+  node.inventory.cni = "flannel v0.12.0";
+  node.host.write("/usr/bin/kubectl", "");
+  node.inventory.files[2].digest = *node.host.digest("/usr/bin/kubectl");
+  node.host.write(node_path::admin_config, "");
+  std::string pods;
+  node.host.answer_ = [&](const std::vector<std::string>& argv) {
+    const bool lists = std::find(argv.begin(), argv.end(), "pods") != argv.end();
+    return CommandResult{0, false, lists ? pods : "True fine", ""};
+  };
+  const auto state = [&](const std::string& more) {
+    pods = more;
+    for (const char* name : {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
+      pods += std::string(name) + "-node-1 Running node-1 true <none> <none>\n";
+    return make_ready_phase(*node.context)->check().state;
+  };
+  CHECK(state("") == PhaseState::done);
+  CHECK(state("coredns-1 Running node-2 true <none> <none>\n") == PhaseState::done);
+  CHECK(state("stranger Pending <none> <none> <none> <none>\n") == PhaseState::done);
+  CHECK(state("kube-proxy-2 Running node-2 false Crash <none>\n") == PhaseState::done);
+  CHECK(state("evicted Failed node-1 <none> <none> <none>\n") == PhaseState::done);
+  CHECK(state("job Succeeded node-1 false <none> <none>\n") == PhaseState::done);
+  CHECK(state("kube-proxy-1 Running node-1 false Crash <none>\n") == PhaseState::todo);
+  CHECK(state("coredns-1 Pending <none> <none> <none> <none>\n") == PhaseState::todo);
+}
+
+TEST_CASE("kubectl keeps its cache out of root's home, and a dry run keeps none") {
+  const auto cache = [](bool dry_run) {
+    InstallOptions options;
+    options.dry_run = dry_run;
+    Node node(options);
+    const auto command = node.context->kubectl({"get", "nodes"});
+    const std::string home = command.environment.at("HOME");
+    CHECK(std::find(command.argv.begin(), command.argv.end(), "--cache-dir=" + home) !=
+          command.argv.end());
+    return home;
+  };
+  CHECK(cache(false) == "/run/kbundle/kubectl");
+  CHECK(cache(true) == "/proc/self/nonexistent");
+}
+
+TEST_CASE("Docker's bridges carry no node's address, a site's own ones do") {
+  CHECK(is_container_interface("br-0123456789ab"));
+  CHECK_FALSE(is_container_interface("br-ex"));
+  CHECK_FALSE(is_container_interface("br-mgmt"));
 }
