@@ -16,6 +16,9 @@ constexpr int kApiPort = 6443;
 // Control-plane images: a worker never runs them.
 constexpr const char* kMasterOnly[] = {"kube-apiserver", "kube-controller-manager",
                                        "kube-scheduler", "etcd"};
+// kubectl keeps what it learns of the API here, not in root's home; a dry run keeps nothing.
+constexpr const char* kKubectlCache = "/run/kbundle/kubectl";
+constexpr const char* kNowhere = "/proc/self/nonexistent";
 
 std::string text_at(const Json& document, const char* outer, const char* inner) {
   if (!document.contains(outer) || !document[outer].is_object()) return {};
@@ -146,9 +149,12 @@ std::string Context::api_endpoint() const {
 
 Command Context::kubectl(std::vector<std::string> arguments) const {
   Command command;
+  const std::string cache = options.dry_run ? kNowhere : kKubectlCache;
   command.argv = {program("kubectl"), "--kubeconfig",
                   master() ? node_path::admin_config : node_path::kubelet_config,
-                  "--request-timeout=20s"};
+                  "--request-timeout=20s", "--cache-dir=" + cache};
+  // 1.18's discovery cache does not follow --cache-dir: it is $HOME/.kube/cache.
+  command.environment["HOME"] = cache;
   // The node's own API server: a load balancer in front of it may come later.
   if (master() && !network.node_ip.empty()) {
     const bool v6 = network.node_ip.find(':') != std::string::npos;

@@ -31,13 +31,19 @@ int prefix_bits(const unsigned char* mask, std::size_t size) {
   return bits;
 }
 
+// "br-" and 12 hex digits; a site's own bridges (br-ex, br-mgmt) do carry addresses.
+bool is_docker_bridge(std::string_view name) {
+  return name.size() == 15 && name.starts_with("br-") &&
+         name.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
+}
+
 }  // namespace
 
 bool is_container_interface(std::string_view name) {
-  for (std::string_view prefix : {"lo", "cni", "veth", "docker", "br-", "virbr", "flannel", "cali",
+  for (std::string_view prefix : {"lo", "cni", "veth", "docker", "virbr", "flannel", "cali",
                                   "kube-ipvs", "podman", "tunl", "vxlan", "cilium", "nodelocaldns"})
     if (name.starts_with(prefix) && (prefix != "lo" || name == "lo")) return true;
-  return false;
+  return is_docker_bridge(name);
 }
 
 Host::Host(std::filesystem::path root, bool keep_proxy)

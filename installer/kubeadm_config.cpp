@@ -203,6 +203,27 @@ Json join_configuration(const KubeadmInputs& inputs) {
   return document;
 }
 
+// What the installer's own phases and checks take as given.
+void refuse_unsupported(const std::vector<Json>& documents, const std::string& what) {
+  const auto refuse_other = [&](const std::string& name, const Json& value, const Json& only) {
+    if (value.is_null() || value == only) return;
+    throw Error(ExitCode::usage,
+                what + ": " + name + " \"" + printable(text_of(value)) +
+                    "\" is not supported yet, only \"" + text_of(only) + "\" is",
+                "take the value out of the file given by --config");
+  };
+  const Json init = user_document(documents, "InitConfiguration");
+  const Json endpoint = init.value("localAPIEndpoint", Json());
+  if (endpoint.is_object())
+    refuse_other("localAPIEndpoint.bindPort", endpoint.value("bindPort", Json()), 6443);
+  const Json cluster = user_document(documents, "ClusterConfiguration");
+  refuse_other("certificatesDir", cluster.value("certificatesDir", Json()), "/etc/kubernetes/pki");
+  const Json etcd = cluster.value("etcd", Json());
+  if (etcd.is_object() && !etcd.value("external", Json()).is_null())
+    throw Error(ExitCode::usage, what + ": etcd.external is not supported yet",
+                "take the value out of the file given by --config");
+}
+
 std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
   std::size_t have = 0;
@@ -252,6 +273,7 @@ void check_user_documents(const std::vector<Json>& documents, const KubernetesFa
       if (document.contains(key) && !document[key].is_object() && !document[key].is_null())
         throw Error(ExitCode::usage, what + ": " + key + " is not a map");
   }
+  refuse_unsupported(documents, what);
   const char* other = worker ? "InitConfiguration" : "JoinConfiguration";
   if (std::find(seen.begin(), seen.end(), other) != seen.end())
     throw Error(ExitCode::usage, what + ": " + other + " does not belong to --role " +

@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/ticket.hpp"
 #include "installer/yaml_json.hpp"
 
 namespace kbundle {
@@ -41,11 +42,23 @@ Certificate read_certificate(const std::string& pem) {
   return certificate;
 }
 
+// A key under a passphrase is one that kubeadm cannot read; OpenSSL's own callback would ask.
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
+
 Key read_key(const std::string& pem) {
   const Bio bio = bio_over(pem);
-  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &no_passphrase, nullptr), &EVP_PKEY_free);
   ERR_clear_error();
   return key;
+}
+
+bool match(const Certificate& certificate, const Key& key) {
+  const bool result =
+      certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  return result;
 }
 
 // One pair; false when one of it is missing or broken (and noted).
@@ -57,22 +70,26 @@ void check_pair(const Host& host, const std::string& stem, bool authority, Files
   const auto broken = [&](const std::string& file) {
     state.broken.push_back(file);
     state.ca_broken |= authority;
+    if (authority) state.identity_broken.push_back(file);
+  };
+  const auto missing = [&](const std::string& file) {
+    state.missing.push_back(file);
+    if (authority) state.identity_missing.push_back(file);
   };
   Certificate certificate(nullptr, &X509_free);
   Key key(nullptr, &EVP_PKEY_free);
   if (!certificate_text) {
-    state.missing.push_back(certificate_file);
+    missing(certificate_file);
   } else if (!(certificate = read_certificate(*certificate_text))) {
     broken(certificate_file);
   }
   if (!key_text) {
-    state.missing.push_back(key_file);
+    missing(key_file);
   } else if (!(key = read_key(*key_text))) {
     broken(key_file);
   }
   if (!certificate || !key) return;
-  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
-    ERR_clear_error();
+  if (!match(certificate, key)) {
     broken(certificate_file);
     broken(key_file);
   }
@@ -109,21 +126,52 @@ const Json* member(const Json& object, const char* key) {
   return found == object.end() ? nullptr : &*found;
 }
 
-bool good_kubeconfig(const std::string& text, const std::string& file,
-                     const std::string& ca_base64) {
+struct Kubeconfig {
+  Json cluster, user;
+};
+
+// kubeadm and the kubelet end the file with a line's end, after the user's last value.
+std::optional<Kubeconfig> parse_kubeconfig(const std::string& text, const std::string& file) {
+  if (!text.ends_with("\n")) return std::nullopt;
   const auto documents = documents_or_none(text, file);
-  if (documents.size() != 1) return false;
+  if (documents.size() != 1) return std::nullopt;
   const Json& config = documents.front();
   for (const char* list : {"clusters", "contexts", "users"}) {
     const Json* items = member(config, list);
-    if (items == nullptr || !items->is_array() || items->empty()) return false;
+    if (items == nullptr || !items->is_array() || items->empty()) return std::nullopt;
   }
   const Json* cluster = member(config["clusters"][0], "cluster");
   const Json* user = member(config["users"][0], "user");
-  if (cluster == nullptr || user == nullptr || !user->is_object() || user->empty()) return false;
-  if (const Json* authority = member(*cluster, "certificate-authority-data"))
-    return authority->is_string() && authority->get<std::string>() == ca_base64;
-  return true;
+  if (cluster == nullptr || user == nullptr || !user->is_object() || user->empty())
+    return std::nullopt;
+  return Kubeconfig{*cluster, *user};
+}
+
+// The PEM text that a user's `name` points to: within the file, or in one of its own.
+std::string credential(const Host& host, const Json& user, const std::string& name) {
+  try {
+    if (const Json* data = member(user, (name + "-data").c_str()))
+      return data->is_string() ? base64_decode(data->get<std::string>(), name) : std::string();
+    const Json* path = member(user, name.c_str());
+    if (path == nullptr || !path->is_string()) return {};
+    const std::string file = path->get<std::string>();
+    return file.starts_with("/") ? host.read(file).value_or("") : std::string();
+  } catch (const Error&) {
+    return {};  // cut, or no file that can be read
+  }
+}
+
+// `ca_base64`: nullptr when any CA will do.
+bool good_kubeconfig(const Host& host, const std::string& text, const std::string& file,
+                     const std::string* ca_base64) {
+  const auto config = parse_kubeconfig(text, file);
+  if (!config) return false;
+  if (!match(read_certificate(credential(host, config->user, "client-certificate")),
+             read_key(credential(host, config->user, "client-key"))))
+    return false;
+  const Json* authority = member(config->cluster, "certificate-authority-data");
+  if (authority == nullptr || ca_base64 == nullptr) return true;
+  return authority->is_string() && authority->get<std::string>() == *ca_base64;
 }
 
 // kubeadm writes the volumes last: when every mounted one is there, the file was not cut.
@@ -198,10 +246,16 @@ FilesState check_certificates(const Host& host) {
   const std::string public_file = std::string(kPki) + "sa.pub";
   const auto key = host.read(key_file);
   const auto published = host.read(public_file);
-  if (!key) state.missing.push_back(key_file);
+  if (!key) {
+    state.missing.push_back(key_file);
+    state.identity_missing.push_back(key_file);
+  }
   if (!published) state.missing.push_back(public_file);
   const auto expected = service_account_public_key(host);
-  if (key && !expected) state.broken.push_back(key_file);
+  if (key && !expected) {
+    state.broken.push_back(key_file);
+    state.identity_broken.push_back(key_file);
+  }
   if (published) {
     const Bio bio = bio_over(*published);
     const Key parsed(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
@@ -222,7 +276,7 @@ FilesState check_kubeconfigs(const Host& host, bool super_admin) {
     const auto text = host.read(file);
     if (!text) {
       state.missing.push_back(file);
-    } else if (!good_kubeconfig(*text, file, ca_base64)) {
+    } else if (!good_kubeconfig(host, *text, file, &ca_base64)) {
       state.broken.push_back(file);
     }
   }
@@ -264,6 +318,31 @@ FilesState check_kubelet_files(const Host& host) {
     state.broken.push_back(flags);
   }
   return state;
+}
+
+FilesState check_worker(const Host& host, const std::string& ca_hash) {
+  FilesState state = check_kubelet_files(host);
+  const std::string credentials = "/etc/kubernetes/kubelet.conf";
+  if (const auto text = host.read(credentials); !text) {
+    state.missing.push_back(credentials);
+  } else if (!good_kubeconfig(host, *text, credentials, nullptr)) {
+    state.broken.push_back(credentials);
+  }
+  const std::string authority = std::string(kPki) + "ca.crt";
+  if (const auto text = host.read(authority)) {
+    const bool good =
+        read_certificate(*text) && (ca_hash.empty() || ca_cert_hash(*text) == ca_hash);
+    if (!good) state.broken.push_back(authority);
+  }
+  return state;
+}
+
+std::optional<std::string> kubeconfig_token(const Host& host, const std::string& file) {
+  const auto text = host.read(file);
+  const auto config = text ? parse_kubeconfig(*text, file) : std::nullopt;
+  const Json* token = config ? member(config->user, "token") : nullptr;
+  if (token == nullptr || !token->is_string()) return std::nullopt;
+  return token->get<std::string>();
 }
 
 }  // namespace kbundle

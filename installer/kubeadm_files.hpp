@@ -13,18 +13,26 @@ struct FilesState {
   std::vector<std::string> missing;
   std::vector<std::string> broken;  ///< there, but cut or not belonging together
   bool ca_broken = false;           ///< one of `broken` is a CA: what it signed is void too
+  /// Of `missing` and `broken`, what the cluster is known by: CAs and the service account's key.
+  std::vector<std::string> identity_missing, identity_broken;
   bool good() const { return missing.empty() && broken.empty(); }
 };
 
 /// Certificates parse, keys parse, and each key is its certificate's.
 FilesState check_certificates(const Host& host);
 /// admin, controller-manager, scheduler and kubelet (and super-admin) configurations parse, have
-/// their parts, and hold the CA that lies in pki/.
+/// their parts, a certificate with its key, and hold the CA that lies in pki/.
 FilesState check_kubeconfigs(const Host& host, bool super_admin);
 /// Static pod manifests parse and are Pods. `names`: "kube-apiserver", "etcd", …
 FilesState check_manifests(const Host& host, const std::vector<std::string>& names);
 /// config.yaml parses and is a KubeletConfiguration; kubeadm-flags.env has its variable.
 FilesState check_kubelet_files(const Host& host);
+/// A joined worker's files: the kubelet's, its credentials, and the CA when it is there
+/// (`ca_hash`: see ca_cert_hash(); empty: any).
+FilesState check_worker(const Host& host, const std::string& ca_hash);
+
+/// The bootstrap token that a kubeconfig holds; nullopt when it is absent, cut or has none.
+std::optional<std::string> kubeconfig_token(const Host& host, const std::string& file);
 
 /// `files`, and for each half of a leaf pair (certificate, key) its other half: kubeadm makes a
 /// pair only when neither is there.

@@ -100,10 +100,12 @@ void check_resolver(const Context& context, Findings& findings) {
 }
 
 void check_cni_leftovers(const Context& context, Findings& findings) {
-  if (is_resumed(context)) return;
+  if (is_resumed(context) || !context.inventory.cni.starts_with("flannel")) return;
   for (const std::string& name : context.host.list("/etc/cni/net.d")) {
-    if (name == "10-flannel.conflist" || name > "10-flannel.conflist" || name.starts_with("."))
-      continue;
+    // The runtime takes the first one, and looks at no other names.
+    const bool counts =
+        name.ends_with(".conf") || name.ends_with(".conflist") || name.ends_with(".json");
+    if (!counts || name >= "10-flannel.conflist") continue;
     findings.error(
         "CNIConfig",
         "/etc/cni/net.d/" + printable(name) + " would be taken instead of the bundle's CNI",

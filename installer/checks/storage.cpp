@@ -56,10 +56,14 @@ void check_storage(const Context& context, Findings& findings) {
     const std::uint64_t size = static_cast<std::uint64_t>(space.f_blocks) * space.f_frsize;
     const std::string uses = join(system.uses, ", ");
     if (free < system.need) {
-      findings.error(
-          "DiskSpace",
-          uses + ": " + human_size(free) + " free, " + human_size(system.need) + " needed",
-          "free some space, or mount a larger file system there");
+      const std::string message =
+          uses + ": " + human_size(free) + " free, " + human_size(system.need) + " needed";
+      const std::string fix = "free some space, or mount a larger file system there";
+      // What an unfinished phase has placed already counts twice, as used and as needed.
+      if (is_resumed(context))
+        findings.warning("DiskSpace", message, fix);
+      else
+        findings.error("DiskSpace", message, fix);
     } else if (size > 0 && (free - system.need) * 100 / size < 15) {
       findings.warning(
           "DiskSpace",

@@ -59,12 +59,13 @@ void check_clock(const Context& context, Findings& findings) {
   if (!context.ticket || context.ticket->created.empty()) return;
   const auto master = parse_rfc3339(context.ticket->created, "the join ticket");
   const auto expires = parse_rfc3339(context.ticket->expires, "the join ticket");
-  if (now < master)
+  constexpr auto tolerance = std::chrono::minutes(1);  // two clocks are never quite the same
+  if (now + tolerance < master)
     findings.error("Clock",
                    "the clock says " + shown + ", before the master wrote the join ticket (" +
                        context.ticket->created + ")",
                    fix);
-  if (now >= expires && !context.journal_ended("kubelet-start"))
+  if (now - tolerance >= expires && !context.journal_ended("kubelet-start"))
     findings.error("JoinTicket", "the join ticket's token ended at " + context.ticket->expires,
                    "on the master: kbundle install --role master … --only-phase bootstrap-token, "
                    "then --only-phase receipt; copy the new ticket");
@@ -98,6 +99,30 @@ void check_ticket(const Context& context, Findings& findings) {
         "bring the bundle the master was installed from");
 }
 
+void check_firewall(const Context& context, Findings& findings) {
+  if (!context.host.live() || !context.host.exists("/run/systemd/system")) return;
+  const auto state = context.host.run({.argv = {"systemctl", "is-active", "--quiet", "firewalld"},
+                                       .timeout = std::chrono::seconds(15)});
+  if (!state.ok()) return;
+  std::vector<std::string> ports = {"10250/tcp"};
+  if (context.master()) ports.insert(ports.end(), {"6443/tcp", "2379-2380/tcp"});
+  if (context.inventory.cni.starts_with("flannel")) ports.emplace_back("8472/udp");
+  std::string command = "firewall-cmd --permanent";
+  for (const std::string& port : ports) command += " --add-port=" + port;
+  findings.warning("Firewalld",
+                   "firewalld is active; the other nodes must reach " + join(ports, ", ") + " here",
+                   command + " && firewall-cmd --reload");
+}
+
+void check_selinux(const Context& context, Findings& findings) {
+  if (trim(context.host.read("/sys/fs/selinux/enforce").value_or("")) != "1") return;
+  findings.warning("SELinux",
+                   "SELinux is enforcing; without a policy for containers, system pods are denied "
+                   "the host's files",
+                   "install the host's package container-selinux, or setenforce 0 and "
+                   "SELINUX=permissive in /etc/selinux/config");
+}
+
 }  // namespace
 
 void check_system(const Context& context, Findings& findings) {
@@ -107,6 +132,8 @@ void check_system(const Context& context, Findings& findings) {
   check_runtime(context, findings);
   check_proxy(context, findings);
   check_ticket(context, findings);
+  check_firewall(context, findings);
+  check_selinux(context, findings);
 }
 
 }  // namespace kbundle

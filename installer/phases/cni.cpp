@@ -50,8 +50,14 @@ class CniPhase final : public Phase {
     CniEdits edits;
     if (context_.cni && context_.pod_subnet != context_.cni->pod_subnet)
       edits.pod_subnet = split(context_.pod_subnet, ',').at(0);
-    edits.name_interface = context_.network.must_name_interface();
-    return edit_flannel(text, edits);
+    // Always: the nodes that join later may have several addresses, and no default route.
+    text = edit_flannel(text, edits);
+    try {
+      return edit_flannel(text, {"", true});
+    } catch (const Error&) {
+      if (context_.network.must_name_interface()) throw;
+      return text;
+    }
   }
 
   bool cluster_has_it() const {

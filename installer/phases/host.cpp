@@ -13,7 +13,8 @@ namespace kbundle {
 namespace {
 
 constexpr const char* kModules = "/etc/modules-load.d/kubernetes.conf";
-constexpr const char* kSysctl = "/etc/sysctl.d/99-kubernetes.conf";
+// After 99-sysctl.conf, the host's own /etc/sysctl.conf: the last file wins at boot.
+constexpr const char* kSysctl = "/etc/sysctl.d/99-zz-kubernetes.conf";
 constexpr const char* kFstab = "/etc/fstab";
 constexpr const char* kFstabBackup = "/etc/fstab.kbundle-backup";
 constexpr const char* kRouteUnit = "/etc/systemd/system/kbundle-service-route.service";
@@ -174,13 +175,14 @@ class HostPhase final : public Phase {
 
   void turn_swap_off() {
     if (!swap_areas().empty()) {
-      host_.run_checked({.argv = {"swapoff", "-a"}, .timeout = std::chrono::minutes(2)});
       // Units that no fstab line stands behind (zram, systemd's GPT discovery) would come back.
+      // Masked first: once swap is off, a run after a kill in between would not come here again.
       const auto units = host_.run(
           {.argv = {"systemctl", "list-units", "--all", "--type=swap", "--plain", "--no-legend"}});
       for (const std::string& line : split(units.output, '\n'))
         if (const std::string unit = first_word(line); unit.ends_with(".swap"))
           host_.run({.argv = {"systemctl", "mask", unit}});
+      host_.run_checked({.argv = {"swapoff", "-a"}, .timeout = std::chrono::minutes(2)});
     }
     const std::string before = host_.read(kFstab).value_or("");
     const std::string after = fstab_without_swap();

@@ -1,6 +1,6 @@
 // kubeadm's own phases, run by the bundle's kubeadm with the one kept configuration. check() asks
-// the host: files are parsed, objects are looked up; only what expires by design (uploaded
-// certificates, the bootstrap token) is taken from the journal.
+// the host: files are parsed, objects are looked up. For phases that leave several objects the
+// journal has to know their end as well: a killed one may have left the first of them only.
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -86,11 +86,19 @@ class FilesPhase final : public KubeadmPhaseBase {
   PhaseCheck check() override {
     const FilesState state = look_(host_);
     if (state.good()) return PhaseCheck::done("the files are whole and belong together");
-    if (state.ca_broken && cluster_stands())
+    std::vector<std::string> identity = state.identity_broken;
+    // Never made by an install here: the site's own, and not kbundle's to delete.
+    if (!identity.empty() && !begun())
       return PhaseCheck::conflict(
-          "the cluster's CA is damaged, and everything in the cluster was signed by it: put it "
-          "back from a copy, or start over with `kbundle reset`",
-          state.broken);
+          "these files were here before the install, and are damaged or do not belong together: "
+          "put them right or take them away",
+          identity);
+    identity.insert(identity.end(), state.identity_missing.begin(), state.identity_missing.end());
+    if (!identity.empty() && cluster_stands())
+      return PhaseCheck::conflict(
+          "the cluster's CA or service account key is damaged or gone, and everything in the "
+          "cluster was signed by it: put it back from a copy, or start over with `kbundle reset`",
+          identity);
     std::vector<std::string> actions;
     for (const std::string& file : to_remove(state))
       actions.push_back("remove " + file + " (damaged)");
@@ -116,6 +124,7 @@ class FilesPhase final : public KubeadmPhaseBase {
 
  private:
   bool cluster_stands() const { return context_.journal_ended("wait-control-plane"); }
+  bool begun() const { return context_.journal != nullptr && context_.journal->begun(id()); }
 
   // A CA that is made anew voids every certificate below it.
   std::vector<std::string> to_remove(const FilesState& state) const {
@@ -180,18 +189,21 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
 
  private:
   FilesState look() const {
-    FilesState state = check_kubelet_files(host_);
-    if (!context_.master()) {
-      const std::string file = node_path::kubelet_config;
-      const auto text = host_.read(file);
-      // Where a later phase waits for the bootstrap, this one is done without it.
-      if (!text && !(later_phase_waits() && host_.exists(kBootstrapConfig))) {
-        state.missing.push_back(file);
-      } else if (text && text->find("client-certificate") == std::string::npos) {
-        state.broken.push_back(file);
-      }
+    if (context_.master()) return check_kubelet_files(host_);
+    FilesState state =
+        check_worker(host_, context_.ticket ? context_.ticket->ca_cert_hash : std::string());
+    // Where a later phase waits for the bootstrap, this one is done without the node's own
+    // credentials: the kubelet writes their file before it has the certificate.
+    if (later_phase_waits() && can_bootstrap()) {
+      std::erase(state.missing, node_path::kubelet_config);
+      std::erase(state.broken, node_path::kubelet_config);
     }
     return state;
+  }
+
+  bool can_bootstrap() const {
+    const auto token = kubeconfig_token(host_, kBootstrapConfig);
+    return token && context_.ticket && *token == context_.ticket->token;
   }
 
   bool later_phase_waits() const {
@@ -268,8 +280,11 @@ class WaitPhase final : public KubeadmPhaseBase {
 
   bool holds() const {
     if (context_.master()) return kubectl_ok({"get", "--raw", "/healthz"});
-    const auto text = host_.read(node_path::kubelet_config);
-    return text && text->find("client-certificate") != std::string::npos &&
+    const FilesState state = check_worker(host_, "");
+    const auto good = [](const std::vector<std::string>& wrong) {
+      return std::find(wrong.begin(), wrong.end(), node_path::kubelet_config) == wrong.end();
+    };
+    return good(state.missing) && good(state.broken) &&
            host_.exists("/var/lib/kubelet/pki/kubelet-client-current.pem");
   }
 };
@@ -278,19 +293,14 @@ class WaitPhase final : public KubeadmPhaseBase {
 class ObjectsPhase final : public KubeadmPhaseBase {
  public:
   using Lookups = std::vector<std::vector<std::string>>;
-  /// `expires`: the objects go by themselves, the journal alone knows.
-  ObjectsPhase(Context& context, KubeadmPhase phase, Lookups lookups, bool expires = false)
-      : KubeadmPhaseBase(context, std::move(phase)),
-        lookups_(std::move(lookups)),
-        expires_(expires) {}
+  ObjectsPhase(Context& context, KubeadmPhase phase, Lookups lookups)
+      : KubeadmPhaseBase(context, std::move(phase)), lookups_(std::move(lookups)) {}
 
   PhaseCheck check() override {
-    const bool remembered = !expires_ || context_.journal_ended(id());
-    const bool there =
-        remembered && std::all_of(lookups_.begin(), lookups_.end(),
-                                  [&](const auto& arguments) { return kubectl_ok(arguments); });
-    if (there && (!lookups_.empty() || context_.journal_ended(id())))
-      return PhaseCheck::done("the cluster has it");
+    const bool there = context_.journal_ended(id()) &&
+                       std::all_of(lookups_.begin(), lookups_.end(),
+                                   [&](const auto& arguments) { return kubectl_ok(arguments); });
+    if (there) return PhaseCheck::done("the cluster has it");
     return PhaseCheck::todo("the cluster is told", {action()});
   }
 
@@ -298,7 +308,6 @@ class ObjectsPhase final : public KubeadmPhaseBase {
 
  private:
   Lookups lookups_;
-  bool expires_;
 };
 
 // The kubelet's own configuration points to the certificate that it renews.
@@ -355,8 +364,7 @@ std::unique_ptr<Phase> make_phase(Context& context, const KubeadmPhase& phase) {
                  "--field-selector", "metadata.name=" + context.node_name}});
   if (id == "bootstrap-token")
     return std::make_unique<ObjectsPhase>(
-        context, phase, Lookups{{"-n", "kube-public", "get", "configmap", "cluster-info"}}, true);
-  if (id == "upload-certs") return std::make_unique<ObjectsPhase>(context, phase, Lookups{}, true);
+        context, phase, Lookups{{"-n", "kube-public", "get", "configmap", "cluster-info"}});
   if (id == "addon/all")
     return std::make_unique<ObjectsPhase>(
         context, phase,

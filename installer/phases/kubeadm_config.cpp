@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/kubeadm_files.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/yaml_json.hpp"
 
@@ -60,15 +61,21 @@ class KubeadmConfigPhase final : public Phase {
   }
 
   // The kept file is right when it is what would be made now with the secrets it holds. Once the
-  // node has joined or the cluster was begun, it stays as it is.
+  // cluster was begun or the node has joined, it stays as it is; until then a worker may get a new
+  // ticket for one that expired.
   bool kept() const {
     const auto text = host_.read(node_path::kubeadm_config);
     if (!text) return false;
     const auto secrets = earlier_secrets();
     if (context_.master() && (secrets.token.empty() || secrets.certificate_key.empty()))
       return false;
-    if (context_.journal_ended(context_.master() ? "certs/all" : "kubelet-start")) return true;
+    if (context_.master() ? context_.journal_ended("certs/all") : joined()) return true;
     return render(secrets.token, secrets.certificate_key) == *text;
+  }
+
+  bool joined() const {
+    return check_worker(host_, context_.ticket ? context_.ticket->ca_cert_hash : std::string())
+        .good();
   }
 
   std::string render(const std::string& token, const std::string& certificate_key) const {

@@ -89,10 +89,12 @@ class ReadyPhase final : public Phase {
     return join(open, ", ");
   }
 
+  // Of this node's pods and CoreDNS's: what runs, or does not, elsewhere is not this install's.
   void add_open_pods(const std::string& space, std::vector<std::string>& open) const {
     const auto pods =
         host_.run(context_.kubectl({"-n", space, "get", "pods", "--no-headers", "-o",
                                     "custom-columns=NAME:.metadata.name,PHASE:.status.phase,"
+                                    "NODE:.spec.nodeName,"
                                     "READY:.status.containerStatuses[*].ready,"
                                     "WAITING:.status.containerStatuses[*].state.waiting.reason,"
                                     "INIT:.status.initContainerStatuses[*].state.waiting.reason"}));
@@ -100,28 +102,31 @@ class ReadyPhase final : public Phase {
       open.push_back("pods of " + space + " cannot be listed");
       return;
     }
-    std::size_t count = 0;
+    std::set<std::string> ours;
     for (const std::string& line : split(pods.output, '\n')) {
       std::istringstream in(line);
-      std::string name, phase, ready, waiting, init;
-      if (!(in >> name >> phase >> ready)) continue;
+      std::string name, phase, node, ready, waiting, init;
+      if (!(in >> name >> phase >> node >> ready)) continue;
       in >> waiting >> init;
-      ++count;
+      const bool coredns = space == "kube-system" && name.starts_with("coredns-");
+      if (node != context_.node_name && !coredns) continue;
+      // An ended pod comes to nothing any more; its owner makes another one.
+      if (phase == "Failed" || phase == "Succeeded") continue;
+      ours.insert(name);
       // Without a CNI add-on CoreDNS has no network to run in.
-      if (!has_cni() && name.starts_with("coredns-")) continue;
-      const bool good =
-          phase == "Succeeded" || (phase == "Running" && ready.find("false") == std::string::npos &&
-                                   ready.find("true") != std::string::npos);
+      if (!has_cni() && coredns) continue;
+      const bool good = phase == "Running" && ready.find("false") == std::string::npos &&
+                        ready.find("true") != std::string::npos;
       if (good) continue;
       const std::string& why = waiting != "<none>" && !waiting.empty() ? waiting
                                : init != "<none>" && !init.empty()     ? init
                                                                        : phase;
       open.push_back(printable(name) + " " + printable(why));
     }
-    if (count == 0) open.push_back("no pods in " + space + " yet");
+    if (ours.empty()) open.push_back("no pods in " + space + " yet");
     if (space != "kube-system") return;
     for (const char* name : {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
-      if (pods.output.find(std::string(name) + "-" + context_.node_name) == std::string::npos)
+      if (!ours.contains(std::string(name) + "-" + context_.node_name))
         open.push_back(std::string(name) + " not there");
   }
 

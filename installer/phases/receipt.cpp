@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -35,9 +36,11 @@ class ReceiptPhase final : public Phase {
     std::vector<std::string> actions;
     if (!receipt_holds()) actions.push_back(std::string("write ") + node_path::receipt);
     if (context_.master()) {
+      // Some home folders are closed to root; that was tried, and said, once.
       const std::string target = home().folder + "/.kube/config";
-      if (!host_.exists(target)) actions.push_back("write " + target + " (0600)");
-      if (!ticket_holds())
+      if (!context_.journal_ended(id()) && !host_.exists(target))
+        actions.push_back("write " + target + " (0600)");
+      if (ticket_wanted())
         actions.push_back(std::string("write ") + node_path::join_ticket + " (0600)");
     }
     if (actions.empty()) return PhaseCheck::done(std::string(node_path::receipt) + " is there");
@@ -46,8 +49,8 @@ class ReceiptPhase final : public Phase {
 
   void apply() override {
     if (context_.master()) {
-      copy_admin_config();
-      if (!ticket_holds()) write_ticket();
+      if (ticket_wanted()) write_ticket();
+      offer_admin_config();
     }
     if (receipt_holds()) return;
     Json receipt = make_receipt();
@@ -123,12 +126,31 @@ class ReceiptPhase final : public Phase {
     return found;
   }
 
+  // A convenience: that it fails is no reason to fail the install.
+  void offer_admin_config() const {
+    std::string problem;
+    try {
+      copy_admin_config();
+      return;
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::interrupted) throw;
+      problem = error.message();
+    } catch (const std::filesystem::filesystem_error& error) {
+      problem = error.what();
+    }
+    context_.progress.warn("the kubectl configuration was not copied: " + problem +
+                           "; use kubectl --kubeconfig " + node_path::admin_config);
+  }
+
   void copy_admin_config() const {
     const auto config = host_.read(node_path::admin_config);
     if (!config) return;
     const Home owner = home();
     const std::string folder = owner.folder + "/.kube";
     const std::string target = folder + "/config";
+    // In a person's own folder: not as root through a link of theirs.
+    if (std::filesystem::is_symlink(host_.at(folder)))
+      throw Error(ExitCode::phase, folder + " is a symbolic link");
     if (const auto present = host_.read(target)) {
       if (*present != *config)
         context_.progress.warn(target + " is there already and stays; use kubectl --kubeconfig " +
@@ -137,7 +159,6 @@ class ReceiptPhase final : public Phase {
     }
     const bool had_folder = host_.exists(folder);
     make_folders(host_.at(folder), 0750);
-    // In a person's own folder: not as root through a link of theirs.
     AtomicFile file(host_.at(target), 0600);
     file.write(*config);
     if (owner.user != 0) {
@@ -171,6 +192,9 @@ class ReceiptPhase final : public Phase {
       return false;
     }
   }
+
+  // `--only-phase bootstrap-token` gave the same token a new life: `--only-phase receipt` says so.
+  bool ticket_wanted() const { return context_.options.only_phase == id() || !ticket_holds(); }
 
   // The token's own end, as the cluster has it (its life may be the user's, or half over).
   std::chrono::system_clock::time_point token_end(const std::string& token) const {
