@@ -64,19 +64,21 @@ ProgressMode progress_mode(const std::string& word) {
 // Help that fits a terminal of 80 columns.
 class HelpFormatter : public CLI::Formatter {
  public:
-  HelpFormatter() { column_width(26); }
+  HelpFormatter() { column_width(kNameColumns); }
   std::string make_option_desc(const CLI::Option* option) const override {
     return narrow(option->get_description());
   }
   std::string make_subcommand(const CLI::App* verb) const override {
     std::stringstream out;
-    CLI::detail::format_help(out, verb->get_name(), narrow(verb->get_description()), 26);
+    CLI::detail::format_help(out, verb->get_name(), narrow(verb->get_description()), kNameColumns);
     return out.str();
   }
 
  private:
+  static constexpr std::size_t kNameColumns = 26;
+
   static std::string narrow(const std::string& text) {
-    const std::string wrapped = wrap(text, 80 - 26, 0);
+    const std::string wrapped = wrap(text, 80 - kNameColumns, 0);
     return wrapped.substr(0, wrapped.size() - 1);
   }
 };
