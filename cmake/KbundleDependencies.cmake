@@ -15,6 +15,7 @@ endfunction()
 
 kbundle_external(zstd libzstd)
 kbundle_external(crypto libcrypto)
+kbundle_external(ssl libssl)
 kbundle_external(curl libcurl)
 kbundle_external(archive libarchive)
 kbundle_external(yaml yaml-cpp)
@@ -25,3 +26,8 @@ foreach(header json toml cli11 fmt)
   add_library(kb::${header} ALIAS kb_${header})
 endforeach()
 target_compile_definitions(kb_fmt INTERFACE FMT_HEADER_ONLY)
+
+# Boost.Asio and Boost.Beast: header-only, TLS by OpenSSL.
+add_library(kb_asio INTERFACE)
+target_link_libraries(kb_asio INTERFACE kb_ssl kb_crypto Threads::Threads)
+add_library(kb::asio ALIAS kb_asio)

@@ -19,12 +19,16 @@
 namespace kbundle {
 
 struct TransportOptions {
-  std::filesystem::path ca_file;        ///< extra CA certificates (PEM); empty: the system's
-  std::vector<std::string> plain_http;  ///< hosts ("localhost:5000") that speak HTTP
+  std::filesystem::path ca_file;             ///< extra CA certificates (PEM); empty: the system's
+  std::filesystem::path client_certificate;  ///< shown to servers that ask for one (PEM); or empty
+  std::filesystem::path client_key;          ///< its key; empty: in the same file
+  std::vector<std::string> plain_http;       ///< hosts ("localhost:5000") that speak HTTP
   std::chrono::seconds connect_timeout{15};
   std::chrono::seconds stall_timeout{30};  ///< no byte for so long: the transfer is resumed
   int attempts = 5;                        ///< per place, for what can be tried again
-  std::filesystem::path docker_config;     ///< credentials; empty: $DOCKER_CONFIG, ~/.docker
+  /// Credentials, config.json or auth.json; empty: where docker and podman leave theirs.
+  std::filesystem::path docker_config;
+  std::size_t per_host = 8;  ///< transfers at once with one host, at most; fewer when it is pressed
 };
 
 struct ManifestAnswer {

@@ -96,6 +96,16 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   });
 }
 
+std::size_t on_upload(char* data, std::size_t, std::size_t size, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  try {
+    return exchange.request.body->read(std::as_writable_bytes(std::span(data, size)));
+  } catch (...) {
+    exchange.thrown = std::current_exception();
+    return CURL_READFUNC_ABORT;
+  }
+}
+
 int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return stop_requested() ? 1 : 0;
 }
@@ -225,9 +235,29 @@ struct HttpClient::Impl {
     } else if (!system_file.empty()) {
       set(CURLOPT_CAINFO, system_file.c_str());
     }
-    if (exchange.request.form) {
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(exchange.request.form->size()));
-      set(CURLOPT_POSTFIELDS, exchange.request.form->c_str());
+    if (!options.client_certificate.empty()) {
+      const auto& key =
+          options.client_key.empty() ? options.client_certificate : options.client_key;
+      set(CURLOPT_SSLCERT, options.client_certificate.c_str());
+      set(CURLOPT_SSLKEY, key.c_str());
+    }
+    const HttpRequest& request = exchange.request;
+    if (request.form) {
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.form->size()));
+      set(CURLOPT_POSTFIELDS, request.form->c_str());
+    } else if (request.body) {
+      set(CURLOPT_UPLOAD, 1L);
+      set(CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(kCopyBufferSize));
+      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body->size));
+      set(CURLOPT_READFUNCTION, &on_upload);
+      set(CURLOPT_READDATA, static_cast<void*>(&exchange));
+      set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    } else if (request.method == "HEAD") {
+      set(CURLOPT_NOBODY, 1L);
+    } else if (request.method != "GET") {
+      set(CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{0});
+      set(CURLOPT_POSTFIELDS, "");
+      set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     }
     set(CURLOPT_HEADERFUNCTION, &on_header);
     set(CURLOPT_HEADERDATA, static_cast<void*>(&exchange));
@@ -329,7 +359,8 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
     const bool redirected = response.status == 301 || response.status == 302 ||
                             response.status == 303 || response.status == 307 ||
                             response.status == 308;
-    if (!redirected || response.failure || request.form) return response;
+    const bool repeatable = !request.form && (request.method == "GET" || request.method == "HEAD");
+    if (!redirected || response.failure || !repeatable) return response;
     if (redirects == kMostRedirects)
       throw Error(ExitCode::network,
                   fmt::format("{}: more than {} redirects", first.shown(), kMostRedirects));

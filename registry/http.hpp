@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,14 +54,22 @@ struct HttpRequest {
   std::vector<std::string> headers;  ///< "Name: value"
   /// Value of the Authorization header; sent to the URL's own origin only.
   std::string authorization;
-  std::optional<std::string> form;  ///< POST with this form instead of GET
+  std::string method = "GET";       ///< GET, HEAD, POST, PATCH or PUT
+  std::optional<std::string> form;  ///< POST with this form
+  /// What POST, PATCH and PUT carry; a request without one sends a length of 0. It is read once: an
+  /// answer that asks for the body again (a redirect) is handed back as it is.
+  struct Body {
+    std::uint64_t size = 0;                                ///< bytes, exactly
+    std::function<std::size_t(std::span<std::byte>)> read;  ///< 0 only at the end
+  };
+  std::optional<Body> body;
   /// Told the status and headers of a 2xx answer before its body comes.
   std::function<void(const HttpResponse&)> on_response;
   /// Told the body of a 2xx answer piece by piece.
   std::function<void(std::span<const std::byte>)> on_body;
 };
 
-/// Thread-safe; keeps connections.
+/// Thread-safe; keeps connections. GET and HEAD follow redirects, the others do not.
 class HttpClient {
  public:
   static constexpr std::size_t kHeaderLimit = 64 * 1024;

@@ -55,6 +55,7 @@ Descriptor parse_descriptor(const Json& object, std::string_view what) {
   if (const auto platform = object.find("platform");
       platform != object.end() && !platform->is_null())
     descriptor.platform = parse_platform(*platform, what);
+  descriptor.artifact_type = optional_string(object, "artifactType", what);
   if (const auto annotations = object.find("annotations");
       annotations != object.end() && !annotations->is_null()) {
     if (!annotations->is_object() || annotations->size() > kMostAnnotations)
@@ -188,6 +189,10 @@ Manifest Manifest::parse(std::string_view bytes, std::string_view declared_type,
   if (config == document.end()) refuse(what, "the manifest has no \"config\"");
   manifest.config = parse_descriptor(*config, what);
   manifest.layers = parse_descriptors(document, "layers", what);
+  manifest.artifact_type = optional_string(document, "artifactType", what);
+  if (const auto subject = document.find("subject");
+      subject != document.end() && !subject->is_null())
+    manifest.subject = parse_descriptor(*subject, what);
   for (const Descriptor& layer : manifest.layers) {
     if (is_foreign_layer(layer.media_type))
       throw Error(ExitCode::verification,

@@ -48,13 +48,16 @@ struct Descriptor {
   std::uint64_t size = 0;  ///< bytes
   std::optional<Platform> platform;
   std::map<std::string, std::string> annotations;
+  std::string artifact_type{};  ///< of an entry in a list of referrers; or empty
 };
 
-/// An image manifest: one config and its layers.
+/// An image manifest: one config and its layers. An artifact's has the same shape.
 struct Manifest {
   std::string media_type;
   Descriptor config;
   std::vector<Descriptor> layers;
+  std::string artifact_type{};          ///< empty for images
+  std::optional<Descriptor> subject{};  ///< what an artifact belongs to
   /// Error{verification} naming `what`. A document with both `manifests` and `layers` is refused
   /// (CVE-2021-41190), as are non-distributable (foreign) layers and schema 1.
   /// `declared_type` is the Content-Type or descriptor's type; it must agree with the document's.

@@ -1,0 +1,1 @@
+#include "registry/push_client.hpp"
