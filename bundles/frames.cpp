@@ -123,13 +123,26 @@ struct FrameDecoder::State {
   std::vector<std::byte> stored;
   std::uint64_t left;
   std::string what;
-  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context{ZSTD_createDCtx(), &ZSTD_freeDCtx};
+  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context{nullptr, &ZSTD_freeDCtx};
   ZSTD_inBuffer input{};
   bool ended = false;
+  bool raw = false;  // a raw_frame(): `input` and `context` are not used
+  std::uint64_t raw_size = 0;
 
   [[noreturn]] void refuse(const std::string& why) const {
     throw Error(ExitCode::verification, what + ": " + why,
                 "the bundle was built wrongly; build it again");
+  }
+
+  // The next bytes of a raw frame: what is left of the block that they lie in.
+  std::size_t copy_raw(std::span<std::byte> buffer) const {
+    const std::uint64_t done = raw_size - left;
+    const std::uint64_t block = done / kRawBlock;
+    const auto in_block = std::min(left, (block + 1) * kRawBlock - done);
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), in_block));
+    const auto at = kRawFrameHeaderSize + (block + 1) * kBlockHeader + done;
+    std::memcpy(buffer.data(), stored.data() + at, count);
+    return count;
   }
 
   // One step of the decoder; how many bytes it gave.
@@ -144,10 +157,34 @@ struct FrameDecoder::State {
   }
 };
 
+// Whether every block header is the one that raw_frame() writes there.
+bool is_raw_frame(std::span<const std::byte> stored, std::uint64_t content_size) {
+  if (stored.size() != raw_frame_size(content_size)) return false;
+  std::string head;
+  append_le(head, kZstdMagic, 4);
+  head += kRawDescriptor;
+  append_le(head, content_size, 4);
+  if (std::memcmp(stored.data(), head.data(), head.size()) != 0) return false;
+  std::size_t at = head.size();
+  for (std::uint64_t done = 0; done < content_size;) {
+    const auto size = std::min(kRawBlock, content_size - done);
+    done += size;
+    std::string block;
+    append_le(block, size << 3U | (done == content_size ? 1U : 0U), kBlockHeader);
+    if (std::memcmp(stored.data() + at, block.data(), block.size()) != 0) return false;
+    at += kBlockHeader + size;
+  }
+  return true;
+}
+
 FrameDecoder::FrameDecoder(std::vector<std::byte> stored, std::uint64_t content_size,
                            std::string what)
     : state_(new State{std::move(stored), content_size, std::move(what)}) {
   auto& state = *state_;
+  state.raw = content_size > 0 && is_raw_frame(state.stored, content_size);
+  state.raw_size = content_size;
+  if (state.raw) return;
+  state.context.reset(ZSTD_createDCtx());
   if (state.context == nullptr) throw Error(ExitCode::internal, "no memory for a zstd context");
   must(ZSTD_DCtx_setParameter(state.context.get(), ZSTD_d_windowLogMax, kMaxWindowLog),
        "set a zstd parameter");
@@ -163,7 +200,12 @@ FrameDecoder::~FrameDecoder() = default;
 
 std::size_t FrameDecoder::read(std::span<std::byte> buffer) {
   auto& state = *state_;
-  if (buffer.empty()) return 0;
+  if (buffer.empty() || (state.raw && state.left == 0)) return 0;
+  if (state.raw) {
+    const auto count = state.copy_raw(buffer);
+    state.left -= count;
+    return count;
+  }
   const auto wanted = std::min<std::uint64_t>(buffer.size(), state.left);
   std::size_t count = 0;
   while (wanted > 0 && count == 0) {

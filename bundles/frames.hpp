@@ -21,7 +21,8 @@ constexpr std::uint64_t stored_bound(std::uint64_t content_size) {
   return content_size + content_size / 256 + 1024;
 }
 
-// ---- frame 0: built by hand, so that no decoder runs before the signature held
+// ---- frames of raw blocks: frame 0, built by hand so that no decoder runs before the signature
+// held, and those of blobs that are compressed already
 
 /// The stored size of a frame of raw blocks.
 std::uint64_t raw_frame_size(std::uint64_t content_size);
@@ -49,7 +50,8 @@ std::string compress_frame(std::span<const std::byte> content, int level);
 /// Error{usage} for a level libzstd does not have (1 … 22).
 void check_level(int level);
 
-/// Decodes one frame from its stored bytes, which its caller has hashed. The declared content size
+/// Decodes one frame from its stored bytes, which its caller has hashed. Of a raw_frame() it takes
+/// the content without zstd, in no more memory than the frame. The declared content size
 /// is a hard limit, the window at most 2^27. Error{verification} naming `what`.
 class FrameDecoder {
  public:

@@ -73,32 +73,45 @@ std::uint64_t Body::size() const {
   return members_.back().offset + members_.back().span() + kUstarEndSize;
 }
 
-std::vector<std::uint64_t> plan_frames(std::span<const std::uint64_t> spans) {
-  std::vector<std::uint64_t> frames;
+std::vector<PlannedFrame> plan_frames(std::span<const MemberSpan> members) {
+  std::vector<PlannedFrame> frames;
   std::uint64_t gathered = 0;
   const auto close = [&] {
-    if (gathered > 0) frames.push_back(gathered);
+    if (gathered > 0) frames.push_back({gathered, false});
     gathered = 0;
   };
-  for (auto span : spans) {
-    if (gathered + span > kFrameContent) close();
-    if (span <= kFrameContent) {
-      gathered += span;
-      continue;
+  const auto alone = [&](std::uint64_t span, std::uint64_t most, bool raw) {
+    close();
+    for (; span > most; span -= most) frames.push_back({most, raw});
+    frames.push_back({span, raw});
+  };
+  for (const MemberSpan& member : members) {
+    if (member.compressed) {
+      alone(member.span, kRawFrameContent, true);
+    } else if (member.span <= kSmallMember || member.span > kFrameContent) {
+      alone(member.span, kFrameContent, false);
+    } else {
+      if (gathered + member.span > kFrameContent) close();
+      gathered += member.span;
     }
-    for (; span > kFrameContent; span -= kFrameContent) frames.push_back(kFrameContent);
-    frames.push_back(span);
   }
   close();
   return frames;
 }
 
-std::vector<std::uint64_t> plan_frames(const Body& body) {
-  std::vector<std::uint64_t> spans;
-  spans.reserve(body.members().size() + 1);
-  for (const auto& member : body.members()) spans.push_back(member.span());
-  spans.push_back(kUstarEndSize);
-  return plan_frames(spans);
+std::vector<PlannedFrame> plan_frames(const Body& body, const std::vector<bool>& compressed) {
+  std::vector<MemberSpan> members;
+  members.reserve(body.members().size() + 1);
+  for (const auto& member : body.members()) members.push_back({member.span(), false});
+  for (std::size_t i = 0; i < compressed.size(); ++i) {
+    members[body.first_blob() + i].compressed = compressed[i];
+  }
+  members.push_back({kUstarEndSize, false});
+  return plan_frames(members);
+}
+
+bool is_compressed(std::string_view first_bytes) {
+  return first_bytes.starts_with("\x1f\x8b") || first_bytes.starts_with("\x28\xb5\x2f\xfd");
 }
 
 }  // namespace kbundle

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bundles/inventory.hpp"
@@ -59,15 +60,39 @@ class Body {
   std::vector<BodyMember> members_;
 };
 
-/// The most that one frame holds when kbundle writes.
+/// The most that one compressed frame holds when kbundle writes.
 inline constexpr std::uint64_t kFrameContent = 16U << 20U;
+/// The most that one frame of raw blocks holds. A blob that is compressed already (a layer) is kept
+/// in such frames, so that any part of it is read and verified in little memory: serving it to many
+/// takes this much for each.
+inline constexpr std::uint64_t kRawFrameContent = 256U << 10U;
+/// Members up to this size (manifests, configs) have a frame of their own, for the same reason.
+inline constexpr std::uint64_t kSmallMember = 64U << 10U;
 
-/// How a body is cut into frames: the content size of each, from the spans of its members in order
-/// (the end of the archive is a last member of 1024 bytes). A frame starts at a member's boundary.
-/// A member longer than kFrameContent is cut from its own start into frames of kFrameContent, and
-/// shares none of them. Other members are gathered in order, while the sum is at most
-/// kFrameContent.
-std::vector<std::uint64_t> plan_frames(std::span<const std::uint64_t> spans);
-std::vector<std::uint64_t> plan_frames(const Body& body);
+/// One frame of the plan.
+struct PlannedFrame {
+  std::uint64_t content_size = 0;  ///< bytes
+  bool raw = false;                ///< in raw blocks, not compressed
+  bool operator==(const PlannedFrame&) const = default;
+};
+
+/// What the plan needs to know of a member.
+struct MemberSpan {
+  std::uint64_t span = 0;   ///< header, content and padding, in bytes
+  bool compressed = false;  ///< its content is: is_compressed()
+};
+
+/// How a body is cut into frames, from its members in order (the end of the archive is a last
+/// member of 1024 bytes). A frame starts at a member's boundary. A compressed member is cut from
+/// its own start into raw frames of kRawFrameContent, and shares none of them; a small one has one
+/// frame for itself; a member longer than kFrameContent is cut from its own start, too. Others are
+/// gathered in order, while the sum is at most kFrameContent.
+std::vector<PlannedFrame> plan_frames(std::span<const MemberSpan> members);
+/// `compressed[i]` says it of the body's i-th blob.
+std::vector<PlannedFrame> plan_frames(const Body& body, const std::vector<bool>& compressed);
+
+/// Whether content that begins so is gzip (RFC 1952) or zstd (RFC 8878): compressing it again gains
+/// nothing.
+bool is_compressed(std::string_view first_bytes);
 
 }  // namespace kbundle

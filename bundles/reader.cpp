@@ -185,13 +185,30 @@ std::unique_ptr<Source> Bundle::open_body(std::uint64_t offset, std::uint64_t si
   return std::make_unique<BodySource>(*this, offset, size);
 }
 
-std::unique_ptr<Source> Bundle::open_blob(const Digest& digest) const {
-  const auto* blob = inventory_.find_blob(digest);
-  if (blob == nullptr) {
+const BlobRecord& Bundle::blob(const Digest& digest) const {
+  const auto* found = inventory_.find_blob(digest);
+  if (found == nullptr) {
     throw Error(ExitCode::verification, "the bundle has no blob " + digest.str());
   }
-  return std::make_unique<VerifyingSource>(open_body(blob->offset, blob->size), blob->digest,
-                                           blob->size, "the blob " + digest.str());
+  return *found;
+}
+
+std::unique_ptr<Source> Bundle::open_blob(const Digest& digest) const {
+  const auto& record = blob(digest);
+  return std::make_unique<VerifyingSource>(open_body(record.offset, record.size), record.digest,
+                                           record.size, "the blob " + digest.str());
+}
+
+std::unique_ptr<Source> Bundle::open_blob_range(const Digest& digest, std::uint64_t offset,
+                                                std::uint64_t size) const {
+  const auto& record = blob(digest);
+  if (offset > record.size || size > record.size - offset) {
+    throw Error(ExitCode::verification, "the blob " + digest.str() + " has " +
+                                            std::to_string(record.size) + " bytes; wanted " +
+                                            std::to_string(size) + " from byte " +
+                                            std::to_string(offset) + " on");
+  }
+  return open_body(record.offset + offset, size);
 }
 
 std::string Bundle::read_blob(const Digest& digest, std::uint64_t limit) const {

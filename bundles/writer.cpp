@@ -36,9 +36,10 @@ struct PackedFrame {
 };
 
 // Takes the content by value, so that it is gone before the frame waits to be written.
-PackedFrame pack_frame(std::vector<std::byte> content, int level) {
+PackedFrame pack_frame(std::vector<std::byte> content, bool raw, int level) {
   PackedFrame packed;
-  packed.stored = compress_frame(content, level);
+  const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+  packed.stored = raw ? raw_frame(text) : compress_frame(content, level);
   packed.record = {packed.stored.size(), content.size(), sha256(packed.stored)};
   return packed;
 }
@@ -46,19 +47,20 @@ PackedFrame pack_frame(std::vector<std::byte> content, int level) {
 // Cuts the body into the planned frames, compresses several at once and writes them in order.
 class FramePacker final : public Sink {
  public:
-  FramePacker(Sink& out, std::vector<std::uint64_t> plan, int level, std::size_t threads)
+  FramePacker(Sink& out, std::vector<PlannedFrame> plan, int level, std::size_t threads)
       : out_(out), plan_(std::move(plan)), level_(level), threads_(threads) {}
 
   using Sink::write;
   void write(std::span<const std::byte> bytes) override {
     while (!bytes.empty()) {
       if (next_ >= plan_.size()) throw Error(ExitCode::internal, "the frames are full");
-      if (content_.empty()) content_.reserve(plan_[next_]);
-      const auto room = plan_[next_] - content_.size();
+      const auto size = plan_[next_].content_size;
+      if (content_.empty()) content_.reserve(size);
+      const auto room = size - content_.size();
       const auto part = bytes.first(std::min<std::uint64_t>(room, bytes.size()));
       content_.insert(content_.end(), part.begin(), part.end());
       bytes = bytes.subspan(part.size());
-      if (content_.size() == plan_[next_]) submit();
+      if (content_.size() == size) submit();
     }
   }
 
@@ -71,7 +73,8 @@ class FramePacker final : public Sink {
  private:
   void submit() {
     if (pending_.size() >= threads_) write_first();
-    pending_.push_back(std::async(std::launch::async, pack_frame, std::move(content_), level_));
+    pending_.push_back(
+        std::async(std::launch::async, pack_frame, std::move(content_), plan_[next_].raw, level_));
     content_ = {};
     ++next_;
   }
@@ -84,7 +87,7 @@ class FramePacker final : public Sink {
   }
 
   Sink& out_;
-  std::vector<std::uint64_t> plan_;
+  std::vector<PlannedFrame> plan_;
   int level_;
   std::size_t threads_;
   std::size_t next_ = 0;  // the frame that is being filled
@@ -103,8 +106,23 @@ void order_blobs(std::vector<BlobRecord>& blobs) {
   blobs.erase(std::unique(blobs.begin(), blobs.end(), same), blobs.end());
 }
 
-// Fills in what follows from sizes alone; the frames' stored sizes and digests come later.
-Body lay_out(Inventory& inventory) {
+using OpenBlob = std::function<std::unique_ptr<Source>(const Digest&)>;
+
+bool holds_compressed(const BlobRecord& blob, const OpenBlob& open_blob) {
+  if (blob.size <= kSmallMember) return false;
+  std::string first(4, '\0');
+  read_exactly(*open_blob(blob.digest), std::as_writable_bytes(std::span(first)),
+               "the blob " + blob.digest.str());
+  return is_compressed(first);
+}
+
+// Fills in what follows from sizes and first bytes; the frames' stored sizes and digests come
+// later.
+struct Layout {
+  Body body;
+  std::vector<PlannedFrame> frames;
+};
+Layout lay_out(Inventory& inventory, const OpenBlob& open_blob) {
   order_blobs(inventory.blobs);
   if (inventory.kbundle_version.empty()) inventory.kbundle_version = kbundle_version();
   inventory.libzstd_version = ZSTD_versionString();
@@ -113,10 +131,13 @@ Body lay_out(Inventory& inventory) {
   for (std::size_t i = 0; i < inventory.blobs.size(); ++i) {
     inventory.blobs[i].offset = body.members()[i + body.first_blob()].content_offset();
   }
+  std::vector<bool> compressed;
+  for (const auto& blob : inventory.blobs) compressed.push_back(holds_compressed(blob, open_blob));
+  auto frames = plan_frames(body, compressed);
   inventory.frames.clear();
-  for (const auto size : plan_frames(body)) inventory.frames.push_back({0, size, Digest()});
+  for (const auto& frame : frames) inventory.frames.push_back({0, frame.content_size, Digest()});
   inventory.head_size = plan_head_size(inventory);
-  return body;
+  return {std::move(body), std::move(frames)};
 }
 
 void report_leftovers(const std::filesystem::path& target, Progress& progress) {
@@ -134,7 +155,7 @@ WriteResult write_bundle(const std::filesystem::path& target, Inventory inventor
                          const std::function<std::unique_ptr<Source>(const Digest&)>& open_blob,
                          const PrivateKey& key, const WriteOptions& options, Progress& progress) {
   check_level(options.compression_level);
-  const auto body = lay_out(inventory);
+  auto [body, frames] = lay_out(inventory, open_blob);
   report_leftovers(target, progress);
   AtomicFile file(target);
   file.seek(inventory.head_size);
@@ -142,9 +163,7 @@ WriteResult write_bundle(const std::filesystem::path& target, Inventory inventor
   std::uint64_t total = 0;
   for (const auto& blob : inventory.blobs) total += blob.size;
   auto task = progress.start("pack " + printable(target.filename().string()), total);
-  std::vector<std::uint64_t> plan;
-  for (const auto& frame : inventory.frames) plan.push_back(frame.content_size);
-  FramePacker packer(file, std::move(plan), options.compression_level,
+  FramePacker packer(file, std::move(frames), options.compression_level,
                      thread_count(options.threads));
   for (std::size_t i = 0; i < body.members().size(); ++i) {
     const auto& member = body.members()[i];

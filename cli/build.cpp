@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "cli/transport_flags.hpp"
 #include "cli/verbs.hpp"
 
 namespace kbundle::cli {
@@ -47,11 +48,7 @@ void add_build(CLI::App& app, const Globals& globals) {
   verb->add_option("--cache", options.cache_dir, "where downloads are kept between builds")
       ->type_name("DIR");
   verb->add_option("--parallel", options.parallel, "downloads at once")->capture_default_str();
-  verb->add_option("--ca", options.transport.ca_file, "more CA certificates (PEM)")
-      ->type_name("FILE");
-  verb->add_option("--plain-http", options.transport.plain_http,
-                   "a registry that speaks HTTP, not HTTPS (may be repeated)")
-      ->type_name("HOST");
+  add_transport_flags(*verb, options.transport);
   verb->add_flag("--dry-run", options.dry_run, "print what would be fetched; write nothing");
   verb->footer(
       "examples:\n"

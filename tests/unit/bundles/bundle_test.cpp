@@ -82,9 +82,57 @@ TEST_CASE("a 40 MiB blob beside small ones, with 1 and 4 threads") {
   const auto& frames = bundle.inventory().frames;
   std::vector<std::uint64_t> contents;
   for (const auto& frame : frames) contents.push_back(frame.content_size);
-  CHECK(contents == plan_frames(Body::of(bundle.inventory())));
+  std::vector<std::uint64_t> planned;
+  for (const auto& frame : plan_frames(Body::of(bundle.inventory()), {})) {
+    planned.push_back(frame.content_size);
+  }
+  CHECK(contents == planned);
   CHECK(frames.size() >= 5);
   check_all_blobs(bundle, sample);
+}
+
+TEST_CASE("a compressed blob lies in the file as it is, and is read in parts") {
+  const test::TemporaryFolder folder;
+  const auto key = PrivateKey::generate();
+  auto sample = test::small_sample();
+  const std::string layer = "\x1f\x8b" + test::random_bytes(1'000'000, 7);
+  sample.add_file("layer", "/opt/layer", layer);
+  const Digest digest = sample.inventory.files.back().digest;
+  sample.write(folder / "b.tar.zst", key);
+  const auto bundle = test::open_signed(folder / "b.tar.zst", key);
+  check_all_blobs(bundle, sample);
+
+  const auto part = [&](std::uint64_t offset, std::uint64_t size) {
+    return read_all(*bundle.open_blob_range(digest, offset, size), size, "the part");
+  };
+  CHECK(part(0, layer.size()) == layer);
+  CHECK(part(0, 0).empty());
+  CHECK(part(layer.size() - 1, 1) == layer.substr(layer.size() - 1));
+  for (const auto offset :
+       std::vector<std::uint64_t>{1, 130'000, kRawFrameContent - 513, 700'001}) {
+    CHECK(part(offset, 300'000) == layer.substr(offset, 300'000));
+  }
+  CHECK(contains(refusal([&] { part(layer.size(), 1); }), "1000002 bytes"));
+  CHECK(contains(refusal([&] { part(~0ULL, 2); }), "1000002 bytes"));
+
+  // Nothing of a frame that does not hold comes out.
+  const auto file = read_file(folder / "b.tar.zst");
+  const auto at = file.find(layer.substr(600'000, 64));
+  REQUIRE(at != std::string::npos);
+  auto damaged = file;
+  damaged[at] ^= 1;
+  write_file(folder / "d.tar.zst", damaged);
+  const auto other = test::open_signed(folder / "d.tar.zst", key);
+  const auto source = other.open_blob_range(digest, 0, layer.size());
+  std::string got;
+  const auto why = refusal([&] {
+    std::string buffer(10'000, '\0');
+    while (const auto count = source->read(std::as_writable_bytes(std::span(buffer)))) {
+      got += buffer.substr(0, count);
+    }
+  });
+  CHECK(contains(why, "is damaged"));
+  CHECK(got == layer.substr(0, 2 * kRawFrameContent - 512));
 }
 
 TEST_CASE("a blob that is not what its digest says is not packed") {

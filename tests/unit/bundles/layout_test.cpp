@@ -1,7 +1,6 @@
 #include "bundles/layout.hpp"
 
 #include <catch2/catch.hpp>
-#include <numeric>
 
 #include "bundles/ustar.hpp"
 #include "sample.hpp"
@@ -10,30 +9,49 @@ using namespace kbundle;
 
 namespace {
 
-std::vector<std::uint64_t> plan(const std::vector<std::uint64_t>& spans) {
-  const auto frames = plan_frames(spans);
-  CHECK(std::accumulate(frames.begin(), frames.end(), std::uint64_t{0}) ==
-        std::accumulate(spans.begin(), spans.end(), std::uint64_t{0}));
+std::vector<PlannedFrame> plan(const std::vector<MemberSpan>& members) {
+  const auto frames = plan_frames(members);
+  std::uint64_t planned = 0;
+  std::uint64_t wanted = 0;
+  for (const auto& frame : frames) planned += frame.content_size;
+  for (const auto& member : members) wanted += member.span;
+  CHECK(planned == wanted);
   return frames;
 }
 
-using Sizes = std::vector<std::uint64_t>;
+using Frames = std::vector<PlannedFrame>;
 constexpr std::uint64_t F = kFrameContent;
+constexpr std::uint64_t R = kRawFrameContent;
+constexpr std::uint64_t K = 128U << 10U;  // larger than a small member
 
 }  // namespace
 
 TEST_CASE("how members are cut into frames") {
   CHECK(plan({}).empty());
-  CHECK(plan({1024}) == Sizes{1024});
-  CHECK(plan({512, 1024, 1024}) == Sizes{2560});
-  CHECK(plan({F - 1024, 1024}) == Sizes{F});
-  CHECK(plan({F - 1024, 1536}) == Sizes{F - 1024, 1536});
-  CHECK(plan({F}) == Sizes{F});
-  CHECK(plan({512, F, 512}) == Sizes{512, F, 512});
-  CHECK(plan({F + 512}) == Sizes{F, 512});
-  CHECK(plan({512, 2 * F, 1024}) == Sizes{512, F, F, 1024});
+  CHECK(plan({{1024}}) == Frames{{1024}});
+  CHECK(plan({{K}, {K}, {2 * K}}) == Frames{{4 * K}});
+  CHECK(plan({{F - K}, {K}}) == Frames{{F}});
+  CHECK(plan({{F - K}, {K + 512}}) == Frames{{F - K}, {K + 512}});
+  CHECK(plan({{K}, {F}, {K}}) == Frames{{K}, {F}, {K}});
+  CHECK(plan({{F + 512}}) == Frames{{F}, {512}});
   // What is left of a large member stays alone: the next one starts a frame of its own.
-  CHECK(plan({512, 2 * F + 512, 1024, 1024}) == Sizes{512, F, F, 512, 2048});
+  CHECK(plan({{K}, {2 * F + 512}, {K}, {K}}) == Frames{{K}, {F}, {F}, {512}, {2 * K}});
+}
+
+TEST_CASE("small members and compressed ones have frames of their own") {
+  CHECK(plan({{512}, {1024}, {K}, {1024}, {K}}) == Frames{{512}, {1024}, {K}, {1024}, {K}});
+  CHECK(plan({{kSmallMember}, {kSmallMember + 512}, {kSmallMember + 512}}) ==
+        Frames{{kSmallMember}, {2 * (kSmallMember + 512)}});
+  CHECK(plan({{K}, {2 * R + 512, true}, {K}}) ==
+        Frames{{K}, {R, true}, {R, true}, {512, true}, {K}});
+  CHECK(plan({{R, true}, {K, true}}) == Frames{{R, true}, {K, true}});
+}
+
+TEST_CASE("what counts as compressed already") {
+  CHECK(is_compressed("\x1f\x8b\x08\x00"));
+  CHECK(is_compressed("\x28\xb5\x2f\xfd"));
+  CHECK_FALSE(is_compressed("PK\x03\x04"));
+  CHECK_FALSE(is_compressed("\x1f"));
 }
 
 TEST_CASE("the canonical tar header") {

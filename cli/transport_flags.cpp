@@ -1,0 +1,20 @@
+#include "cli/transport_flags.hpp"
+
+namespace kbundle::cli {
+
+void add_transport_flags(CLI::App& verb, TransportOptions& options) {
+  verb.add_option("--ca", options.ca_file, "more CA certificates (PEM)")->type_name("FILE");
+  verb.add_option("--client-cert", options.client_certificate,
+                  "certificate (PEM) for servers that ask for one")
+      ->type_name("FILE");
+  verb.add_option("--client-key", options.client_key, "its private key, if it is in another file")
+      ->type_name("FILE");
+  verb.add_option("--plain-http", options.plain_http,
+                  "a registry that speaks HTTP, not HTTPS (may be repeated)")
+      ->type_name("HOST");
+  verb.add_option("--auth-file", options.docker_config,
+                  "credentials; default: what docker login and podman login left")
+      ->type_name("FILE");
+}
+
+}  // namespace kbundle::cli

@@ -1,0 +1,13 @@
+// The flags of every verb that talks to registries.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "registry/client.hpp"
+
+namespace kbundle::cli {
+
+/// --ca, --client-cert, --client-key, --plain-http, --auth-file
+void add_transport_flags(CLI::App& verb, TransportOptions& options);
+
+}  // namespace kbundle::cli
