@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "builder/cni.hpp"
 #include "builder/disk.hpp"
-#include "builder/fetch.hpp"
 #include "builder/pack.hpp"
 #include "builder/programs.hpp"
 #include "builder/report.hpp"
 #include "builder/resolve.hpp"
 #include "builder/settings.hpp"
-#include "builder/upstream.hpp"
 #include "bundles/keys.hpp"
 #include "bundles/sums.hpp"
 #include "bundles/writer.hpp"
@@ -21,6 +20,9 @@
 #include "core/lock.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
+#include "manifests/mirror_presets.hpp"
+#include "registry/fetcher.hpp"
+#include "registry/upstream.hpp"
 
 namespace kbundle {
 namespace {
@@ -75,6 +77,32 @@ std::vector<WantedImage> wanted_images(const Settings& settings, const ResolvedC
   return merge_images(wanted);
 }
 
+// A mirror's word for what a name means is nobody's but its own.
+void warn_of_uncompared(const std::vector<ResolvedImage>& images, Progress& progress) {
+  std::string text;
+  for (const ResolvedImage& image : images) {
+    if (image.compared != Compared::no) continue;
+    text += fmt::format("\n  {}\n    not compared with upstream: {} by {}", image.name.str(),
+                        image.digest.str(), image.from);
+  }
+  if (text.empty()) return;
+  progress.warn(
+      fmt::format("only mirrors said which digests these names have; bundle.lock holds "
+                  "them: compare them with upstream's when you can{}",
+                  text));
+}
+
+// Where it is known that nobody answers, a connection is waited for in vain.
+void warn_of_dead_mirrors(const Mirrors& mirrors, Progress& progress) {
+  std::set<std::string> told;
+  for (const MirrorRule& rule : mirrors.rules()) {
+    const MirrorPreset* dead = MirrorPresets::builtin().dead_place(rule.to);
+    if (dead == nullptr || !told.insert(rule.to).second) continue;
+    progress.warn(fmt::format("the mirror {} is dead: {}; take --mirror-preset {}", rule.to,
+                              dead->dead, dead->instead));
+  }
+}
+
 std::vector<ResolvedImage> resolve_images(Fetcher& fetcher, const Settings& settings,
                                           const std::vector<WantedImage>& wanted,
                                           std::size_t parallel, Progress& progress) {
@@ -85,19 +113,7 @@ std::vector<ResolvedImage> resolve_images(Fetcher& fetcher, const Settings& sett
     images[index] = resolve_image(fetcher, each, locked_image(settings.lock, each.name.str()));
   });
   task->done(settings.lock ? "the lock's" : "");
-  std::vector<std::string> hosts;
-  for (const ResolvedImage& image : images) {
-    const std::string host = image.from.substr(0, image.from.find('/'));
-    if (image.mirrored && std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
-      hosts.push_back(host);
-    }
-  }
-  if (!settings.lock && !hosts.empty()) {
-    progress.warn(
-        fmt::format("{} said which digests some names have, not their own registries; "
-                    "bundle.lock holds them: compare them with upstream's when you can",
-                    fmt::join(hosts, ", ")));
-  }
+  warn_of_uncompared(images, progress);
   return images;
 }
 
@@ -220,6 +236,7 @@ BuildReport build(const BuildOptions& options, Progress& progress, Upstream& ups
   const auto start = Clock::now();
   const Catalog& catalog = Catalog::builtin();
   const Settings settings = settle(options, catalog);
+  warn_of_dead_mirrors(options.mirrors, progress);
   BuildReport report;
   if (options.dry_run) {
     report.plan = plan_text(settings, options, catalog);
@@ -270,6 +287,9 @@ BuildReport build(const BuildOptions& options, Progress& progress, Upstream& ups
   report.line = inventory.line;
   report.serial = inventory.serial;
   report.images = inventory.images.size();
+  report.not_compared = static_cast<std::size_t>(
+      std::count_if(resolved.images.begin(), resolved.images.end(),
+                    [](const auto& image) { return image.compared == Compared::no; }));
   report.files = inventory.files.size();
   report.key_fingerprint = signer.key.public_key().fingerprint();
   if (signer.is_new) report.new_key = settings.sign_key;

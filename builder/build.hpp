@@ -43,8 +43,9 @@ struct BuildReport {
   std::string line;
   std::uint64_t serial = 0;
   std::size_t images = 0;
-  std::size_t files = 0;      ///< programs and manifests that install will place
-  std::uint64_t fetched = 0;  ///< bytes that came over the network
+  std::size_t not_compared = 0;  ///< of these, images whose digest is a mirror's word alone
+  std::size_t files = 0;         ///< programs and manifests that install will place
+  std::uint64_t fetched = 0;     ///< bytes that came over the network
   std::chrono::milliseconds elapsed{0};
   std::string key_fingerprint;
   std::filesystem::path new_key;  ///< where a signing key was made in this run; or empty

@@ -112,6 +112,12 @@ ResolvedCni resolve_cni(Fetcher& fetcher, const Settings& settings, const Catalo
     throw Error(ExitCode::verification, fmt::format("{} names no image at all", url));
   }
   if (facts && locked == nullptr) {
+    if (found.from != url) {
+      progress.warn(
+          fmt::format("not compared with upstream: {} gave {} {}'s manifest, {}; "
+                      "bundle.lock holds it",
+                      found.from, facts->name, facts->version, digest.str()));
+    }
     warn_of_difference(*facts, settings.platforms.front().architecture, found.text, progress);
   }
   return cni;

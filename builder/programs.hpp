@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "builder/fetch.hpp"
 #include "bundles/inventory.hpp"
 #include "core/progress.hpp"
 #include "manifests/catalog.hpp"
 #include "manifests/lock.hpp"
+#include "registry/fetcher.hpp"
 
 namespace kbundle {
 

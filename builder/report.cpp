@@ -38,6 +38,7 @@ std::string report_json(const BuildReport& report, const Resolved& resolved, con
     root["images"].push_back({{"name", image.name.str()},
                               {"digest", image.digest.str()},
                               {"resolvedAt", image.from},
+                              {"compared", name_of(image.compared)},
                               {"compressedSize", std::move(sizes)},
                               {"blobs", std::move(blobs)}});
   }
@@ -67,6 +68,10 @@ std::string BuildReport::summary() const {
       "  fetched  {} in {}\n",
       printable(bundle.string()), human_size(size), images, files, id, line, serial,
       key_fingerprint, human_size(fetched), human_duration(elapsed));
+  if (not_compared > 0) {
+    text += fmt::format("  mirrors  {} of {} images not compared with upstream\n", not_compared,
+                        images);
+  }
   if (!new_key.empty()) {
     text += fmt::format(
         "a new signing key was made: {}\n"

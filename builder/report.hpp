@@ -6,8 +6,8 @@
 #include <string>
 
 #include "builder/build.hpp"
-#include "builder/fetch.hpp"
 #include "builder/pack.hpp"
+#include "registry/fetcher.hpp"
 
 namespace kbundle {
 

@@ -120,6 +120,18 @@ std::vector<WantedImage> merge_images(const std::vector<WantedImage>& images) {
   return merged;
 }
 
+std::string name_of(Compared compared) {
+  switch (compared) {
+    case Compared::lock:
+      return "lock";
+    case Compared::upstream:
+      return "upstream";
+    case Compared::no:
+      break;
+  }
+  return "no";
+}
+
 ImageRecord ResolvedImage::record() const {
   ImageRecord record{{name.str()}, digest, media_type, size, {}};
   for (const ResolvedPlatform& each : platforms) {
@@ -168,6 +180,7 @@ ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted,
     image.media_type = locked->media_type;
     image.digest = locked->digest;
     image.from = "cache";
+    image.compared = Compared::lock;
   } else {
     const Reference asked =
         locked == nullptr ? wanted.name : wanted.name.with_digest(locked->digest);
@@ -176,7 +189,9 @@ ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted,
     image.media_type = found.answer.media_type;
     image.digest = sha256(bytes);
     image.from = found.from;
-    image.mirrored = found.mirrored;
+    image.compared = locked != nullptr ? Compared::lock
+                     : found.mirrored  ? Compared::no
+                                       : Compared::upstream;
     store.put(image.digest, bytes);
   }
   image.size = bytes.size();

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "builder/fetch.hpp"
 #include "bundles/inventory.hpp"
 #include "manifests/lock.hpp"
+#include "registry/fetcher.hpp"
 #include "registry/reference.hpp"
 #include "registry/types.hpp"
 
@@ -30,14 +30,22 @@ struct ResolvedPlatform {
   std::vector<Descriptor> layers;
 };
 
+/// Whose word the digest of a name is.
+enum class Compared {
+  lock,      ///< the lock's, which was given
+  upstream,  ///< the name's own registry answered
+  no,        ///< a mirror's alone
+};
+std::string name_of(Compared compared);
+
 struct ResolvedImage {
   Reference name;
   Digest digest;  ///< of the index or manifest behind the name
   std::string media_type;
   std::uint64_t size = 0;
   std::vector<ResolvedPlatform> platforms;
-  std::string from;       ///< the place that answered, or "cache"
-  bool mirrored = false;  ///< that place was not the name's own
+  std::string from;  ///< the place that answered, or "cache"
+  Compared compared = Compared::no;
 
   ImageRecord record() const;
   LockedImage locked() const;

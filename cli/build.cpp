@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "cli/mirror_flags.hpp"
 #include "cli/transport_flags.hpp"
 #include "cli/verbs.hpp"
 
@@ -10,10 +11,8 @@ namespace kbundle::cli {
 void add_build(CLI::App& app, const Globals& globals) {
   struct Flags {
     BuildOptions options;
-    std::vector<std::string> mirrors;
-    std::filesystem::path mirrors_file;
+    MirrorFlags mirrors;
     std::filesystem::path lock_file;
-    int connect_timeout = 15;
   };
   auto flags = std::make_shared<Flags>();
   auto& options = flags->options;
@@ -35,12 +34,7 @@ void add_build(CLI::App& app, const Globals& globals) {
       ->type_name("PROGRAM");
   verb->add_option("--image", options.extra_images, "one more image (may be repeated)")
       ->type_name("REF");
-  verb->add_option("--mirror", flags->mirrors,
-                   "get FROM's bytes from TO, digests unchanged (may be repeated):\n"
-                   "k8s.gcr.io=registry.example/k8s, k8s.gcr.io=HOST/google_containers/* (flat)")
-      ->type_name("FROM=TO");
-  verb->add_option("--mirrors", flags->mirrors_file, "a file of such rules (YAML)")
-      ->type_name("FILE");
+  add_mirror_flags(*verb, flags->mirrors);
   verb->add_option("--lock", flags->lock_file, "build exactly what this bundle.lock says")
       ->type_name("FILE");
   verb->add_option("--sign-key", options.sign_key, "private key; made on first use when absent")
@@ -54,17 +48,13 @@ void add_build(CLI::App& app, const Globals& globals) {
       "examples:\n"
       "  kbundle build v1.18.2\n"
       "  kbundle build v1.18.2 -o /media/usb --without crictl\n"
+      "  kbundle build v1.18.2 --mirror-preset daocloud\n"
       "  kbundle build v1.18.2 --mirror "
       "'k8s.gcr.io=registry.cn-hangzhou.aliyuncs.com/google_containers/*'\n"
       "  kbundle build v1.18.2 --lock bundle.lock   # the same bundle again, bit for bit");
   verb->callback([flags, &globals] {
     auto& build_options = flags->options;
-    std::vector<MirrorRule> rules;
-    for (const auto& text : flags->mirrors) rules.push_back(MirrorRule::parse(text));
-    build_options.mirrors = Mirrors(std::move(rules));
-    if (!flags->mirrors_file.empty()) {
-      build_options.mirrors.append(Mirrors::read(flags->mirrors_file));
-    }
+    build_options.mirrors = flags->mirrors.mirrors();
     if (!flags->lock_file.empty()) build_options.lock_file = flags->lock_file;
     const auto progress = globals.progress();
     std::cout << build(build_options, *progress).summary();

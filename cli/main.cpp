@@ -100,7 +100,9 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_verify(app, globals);
   cli::add_inspect(app);
   cli::add_key(app);
+  cli::add_mirrors(app);
   cli::add_preflight(app, globals);
+  cli::add_pull(app, globals);
   cli::add_install(app, globals);
   cli::add_version(app);
 }

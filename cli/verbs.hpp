@@ -20,7 +20,9 @@ void add_images(CLI::App& app);
 void add_verify(CLI::App& app, const Globals& globals);
 void add_inspect(CLI::App& app);
 void add_key(CLI::App& app);
+void add_mirrors(CLI::App& app);
 void add_preflight(CLI::App& app, const Globals& globals);
+void add_pull(CLI::App& app, const Globals& globals);
 void add_install(CLI::App& app, const Globals& globals);
 void add_version(CLI::App& app);
 

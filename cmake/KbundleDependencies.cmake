@@ -31,3 +31,10 @@ target_compile_definitions(kb_fmt INTERFACE FMT_HEADER_ONLY)
 add_library(kb_asio INTERFACE)
 target_link_libraries(kb_asio INTERFACE kb_ssl kb_crypto Threads::Threads)
 add_library(kb::asio ALIAS kb_asio)
+
+# What libcurl's archive needs behind it, each as often as it takes. registry/curl_stubs.cpp stands in
+# for the rest.
+add_library(kb_curl_static INTERFACE)
+target_link_libraries(kb_curl_static INTERFACE
+  "-Wl,--start-group -lcurl -lnghttp2 -lidn2 -lunistring -lbrotlidec -lbrotlicommon -lssl -lcrypto -lzstd -lz -Wl,--end-group")
+add_library(kb::curl_static ALIAS kb_curl_static)

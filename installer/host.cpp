@@ -5,7 +5,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -206,20 +205,7 @@ std::vector<InterfaceAddress> Host::addresses() const {
 }
 
 Platform Host::platform() const {
-  utsname name{};
-  ::uname(&name);
-  const std::string machine = name.machine;
-  Platform platform;
-  if (machine == "x86_64") {
-    platform.architecture = "amd64";
-  } else if (machine == "aarch64") {
-    platform.architecture = "arm64";
-  } else if (machine.starts_with("armv7") || machine.starts_with("armv8")) {
-    platform.architecture = "arm";
-  } else {
-    platform.architecture = machine;  // ppc64le, s390x, riscv64 are the same words
-  }
-  return platform;
+  return Platform::of_host();
 }
 
 std::string Host::hostname() const {

@@ -100,7 +100,7 @@ struct RegistryClient::Impl {
       : options(std::move(wanted)),
         http(options),
         authenticator(http, Credentials(options.docker_config), options.attempts),
-        transfer(http, authenticator, options.attempts) {}
+        transfer(http, authenticator, options) {}
 
   TransportOptions options;
   HttpClient http;
@@ -139,6 +139,37 @@ std::optional<ManifestAnswer> RegistryClient::manifest(const Reference& referenc
       if (error.code() != ExitCode::verification) throw;
     }
     return impl_->manifest_once(reference);  // one clean retry for wrong bytes
+  });
+}
+
+std::vector<Referrer> RegistryClient::referrers(const Reference& reference) {
+  const Digest& digest = reference.digest();
+  const std::string stem = digest.algorithm() + "-" + digest.hex();
+  return with_context("list what refers to " + reference.str(), [&] {
+    std::vector<Referrer> result;
+    Remote remote = remote_for(reference, "referrers/" + digest.str());
+    remote.headers.push_back(fmt::format("Accept: {}", media_type::oci_index));
+    std::optional<std::string> list;
+    if (auto document = impl_->transfer.document(remote, kLargestManifest)) {
+      list = std::move(document->bytes);
+    } else if (auto fallback = manifest(reference.with_digest({}).with_tag(stem))) {
+      list = std::move(fallback->bytes);
+    }
+    if (list) {
+      for (Descriptor& entry : Index::parse(*list, media_type::oci_index, remote.url).manifests)
+        result.push_back({std::move(entry), ""});
+    }
+    for (const char* suffix : {".sig", ".att", ".sbom"}) {
+      const std::string tag = stem + suffix;
+      const auto found = manifest(reference.with_digest({}).with_tag(tag));
+      if (!found) continue;
+      Descriptor descriptor;
+      descriptor.media_type = found->media_type;
+      descriptor.digest = found->digest;
+      descriptor.size = found->bytes.size();
+      result.push_back({std::move(descriptor), tag});
+    }
+    return result;
   });
 }
 

@@ -37,6 +37,13 @@ struct ManifestAnswer {
   Digest digest;  ///< of `bytes`; compared with Docker-Content-Digest and the asked digest
 };
 
+/// A manifest that belongs to an image: a signature, an SBOM, an attestation.
+struct Referrer {
+  Descriptor descriptor;
+  /// Where it is found by a tag derived from the image's digest, as cosign does; else empty.
+  std::string tag;
+};
+
 /// Thread-safe: one client serves several threads.
 class RegistryClient {
  public:
@@ -46,6 +53,11 @@ class RegistryClient {
   /// GET /v2/<repository>/manifests/<target>. nullopt on 404 (no such image here); everything else
   /// that goes wrong is Error{network} or, for wrong bytes, Error{verification}.
   std::optional<ManifestAnswer> manifest(const Reference& reference);
+
+  /// What refers to the manifest or index with `reference`'s digest: the referrers API, else the
+  /// tag that stands in for it, and cosign's tags. None is an empty list.
+  /// https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#listing-referrers
+  std::vector<Referrer> referrers(const Reference& reference);
 
   /// GET /v2/<repository>/blobs/<digest> into the store; resumes what an earlier run left.
   /// Returns false on 404.

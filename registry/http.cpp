@@ -14,6 +14,7 @@
 #include "core/version.hpp"
 #include "registry/certificates.hpp"
 #include "registry/curl_handle.hpp"
+#include "registry/host_addresses.hpp"
 #include "registry/proxy.hpp"
 
 namespace kbundle {
@@ -207,6 +208,16 @@ struct HttpClient::Impl {
   std::string certificates;  // PEM text when there is an extra CA
   std::string system_file;   // else the system's file
   CurlPool pool;
+  HostAddresses addresses;  // for the static executable
+
+  // What libcurl would ask glibc for, told beforehand.
+  void resolve(const Url& url, CurlHeaders& list) {
+    if (!is_static_program()) return;
+    const auto proxy = proxy_for(url);
+    const std::string host = proxy ? proxy->shown : url.host();
+    const std::string entry = addresses.for_curl(host, proxy ? 1080 : url.is_https() ? 443 : 80);
+    if (!entry.empty()) list.add(entry);
+  }
 
   void configure(CURL* handle, Exchange& exchange, const Url& url, curl_slist* headers,
                  char* error_text) const {
@@ -315,8 +326,11 @@ struct HttpClient::Impl {
       headers.add("Authorization: " + request.authorization);
     headers.add("Expect:");  // no waiting for 100-continue
 
+    CurlHeaders known_addresses;
+    resolve(url, known_addresses);
     std::array<char, CURL_ERROR_SIZE> error_text{};
     CurlHandle handle = pool.take();
+    curl_easy_setopt(handle.get(), CURLOPT_RESOLVE, known_addresses.get());
     configure(handle.get(), exchange, url, headers.get(), error_text.data());
     const CURLcode code = curl_easy_perform(handle.get());
     if (exchange.thrown) std::rethrow_exception(exchange.thrown);

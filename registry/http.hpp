@@ -59,7 +59,7 @@ struct HttpRequest {
   /// What POST, PATCH and PUT carry; a request without one sends a length of 0. It is read once: an
   /// answer that asks for the body again (a redirect) is handed back as it is.
   struct Body {
-    std::uint64_t size = 0;                                ///< bytes, exactly
+    std::uint64_t size = 0;                                 ///< bytes, exactly
     std::function<std::size_t(std::span<std::byte>)> read;  ///< 0 only at the end
   };
   std::optional<Body> body;

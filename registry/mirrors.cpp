@@ -127,6 +127,19 @@ MirrorRule MirrorRule::parse(std::string_view text) {
   return rule;
 }
 
+MirrorRule::Form MirrorRule::form() const {
+  if (is_url(to)) return Form::files;
+  if (to.ends_with(kWhole)) return Form::whole_reference;
+  return to.ends_with(kFlat) ? Form::flat : Form::kept;
+}
+
+std::string MirrorRule::place() const {
+  std::string_view rest = to;
+  if (rest.ends_with(kWhole)) rest.remove_suffix(kWhole.size());
+  if (rest.ends_with(kFlat)) rest.remove_suffix(kFlat.size());
+  return std::string(rest);
+}
+
 Mirrors Mirrors::read(const std::filesystem::path& file) {
   const std::string what = printable(file.string());
   const std::string text = read_file(file, kLargestFile);
@@ -183,6 +196,12 @@ std::vector<Reference> Mirrors::places(const Reference& upstream) const {
   add_once(result, upstream);
   if (const auto host = fall_over(upstream.host())) add_once(result, upstream.with_host(*host));
   return result;
+}
+
+bool Mirrors::is_upstream(const Reference& place, const Reference& upstream) {
+  if (place == upstream) return true;
+  const auto host = fall_over(upstream.host());
+  return host && place == upstream.with_host(*host);
 }
 
 std::vector<std::string> Mirrors::places(const std::string& url) const {

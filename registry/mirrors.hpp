@@ -21,6 +21,11 @@ struct MirrorRule {
   std::string from;
   std::string to;
   static MirrorRule parse(std::string_view text);  ///< Error{usage}
+
+  enum class Form { kept, flat, whole_reference, files };
+  Form form() const;          ///< files: TO is a URL, so the rule is for those only
+  std::string place() const;  ///< TO without what says flat or whole reference
+  std::string str() const { return from + "=" + to; }
 };
 
 class Mirrors {
@@ -38,6 +43,11 @@ class Mirrors {
   /// The same for a file's URL.
   std::vector<std::string> places(const std::string& url) const;
   bool empty() const { return rules_.empty(); }
+  const std::vector<MirrorRule>& rules() const { return rules_; }  ///< in order
+
+  /// Whether `place` is one of upstream's own names for this reference (k8s.gcr.io and
+  /// registry.k8s.io are one registry), so that what it answers is upstream's word.
+  static bool is_upstream(const Reference& place, const Reference& upstream);
 
  private:
   std::vector<MirrorRule> rules_;

@@ -182,6 +182,12 @@ Reference Reference::with_repository(std::string repository) const {
   return result;
 }
 
+Reference Reference::with_tag(std::string tag) const {
+  Reference changed = *this;
+  changed.tag_ = std::move(tag);
+  return parse(changed.str());
+}
+
 Reference Reference::with_digest(Digest digest) const {
   Reference result = *this;
   result.digest_ = std::move(digest);

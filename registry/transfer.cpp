@@ -186,6 +186,16 @@ HttpResponse Transfer::send(HttpRequest request, const Remote& remote) {
   return http_.send(request);
 }
 
+HttpResponse Transfer::send_gated(HttpRequest request, const Remote& remote) {
+  const HostGate::Pass pass(gate_, Url::parse(remote.url).host());
+  HttpResponse response = send(std::move(request), remote);
+  if (response.failure || response.status == 429 || response.status >= 500)
+    gate_.pressed(pass);
+  else if (response.ok())
+    gate_.went_well(pass);
+  return response;
+}
+
 std::optional<Document> Transfer::document(const Remote& remote, std::uint64_t limit) {
   Retry retry(attempts_);
   while (true) {
@@ -228,7 +238,7 @@ bool Transfer::fill(const Remote& remote, BlobStore::Partial& partial, const Dow
   while (!filling.complete() || partial.offset() == 0) {
     HttpResponse response;
     try {
-      response = send(filling.next_request(), remote);
+      response = send_gated(filling.next_request(), remote);
     } catch (const Error& error) {
       if (filling.range_problem().empty()) throw;
       filling.start_over();

@@ -10,6 +10,7 @@
 
 #include "registry/auth.hpp"
 #include "registry/blob_store.hpp"
+#include "registry/host_gate.hpp"
 #include "registry/http.hpp"
 #include "registry/retry.hpp"
 
@@ -40,8 +41,11 @@ struct DownloadPlan {
 
 class Transfer {
  public:
-  Transfer(HttpClient& http, Authenticator& authenticator, int attempts)
-      : http_(http), authenticator_(authenticator), attempts_(attempts) {}
+  Transfer(HttpClient& http, Authenticator& authenticator, const TransportOptions& options)
+      : http_(http),
+        authenticator_(authenticator),
+        attempts_(options.attempts),
+        gate_(options.per_host) {}
 
   /// nullopt on 404. More than `limit` bytes is Error{verification}.
   std::optional<Document> document(const Remote& remote, std::uint64_t limit);
@@ -57,12 +61,15 @@ class Transfer {
   HttpResponse send(HttpRequest request, const Remote& remote);
 
  private:
+  /// send() of a blob's request, as one of the transfers that its host bears at once.
+  HttpResponse send_gated(HttpRequest request, const Remote& remote);
   bool fill(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan,
             std::uint64_t& told);
 
   HttpClient& http_;
   Authenticator& authenticator_;
   int attempts_;
+  HostGate gate_;
 };
 
 /// Throws, or waits until the next attempt, for an answer that is neither 2xx nor 404.

@@ -1,6 +1,7 @@
 #include "registry/types.hpp"
 
 #include <fmt/core.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <utility>
@@ -125,11 +126,6 @@ Json parse_document(std::string_view bytes, std::string_view declared_type, std:
   return document;
 }
 
-bool is_foreign_layer(std::string_view type) {
-  return type.starts_with("application/vnd.docker.image.rootfs.foreign.") ||
-         type.starts_with("application/vnd.oci.image.layer.nondistributable.");
-}
-
 // arm64 without a variant is v8, and arm without one is v7 by common practice.
 std::string usual_variant(const Platform& platform) {
   if (platform.architecture == "arm64" && platform.variant == "v8") return "";
@@ -145,6 +141,11 @@ bool is_attestation(const Descriptor& entry) {
 }
 
 }  // namespace
+
+bool is_foreign_layer(std::string_view type) {
+  return type.starts_with("application/vnd.docker.image.rootfs.foreign.") ||
+         type.starts_with("application/vnd.oci.image.layer.nondistributable.");
+}
 
 bool media_type::is_index(std::string_view type) {
   return type == oci_index || type == docker_list;
@@ -168,6 +169,23 @@ Platform Platform::parse(std::string_view text) {
   return Platform{parts[0], parts[1], parts.size() == 3 ? parts[2] : std::string()};
 }
 
+Platform Platform::of_host() {
+  utsname name{};
+  ::uname(&name);
+  const std::string_view machine = name.machine;
+  Platform platform;
+  if (machine == "x86_64") {
+    platform.architecture = "amd64";
+  } else if (machine == "aarch64") {
+    platform.architecture = "arm64";
+  } else if (machine.starts_with("armv7") || machine.starts_with("armv8")) {
+    platform.architecture = "arm";
+  } else {
+    platform.architecture = machine;  // ppc64le, s390x, riscv64 are the same words
+  }
+  return platform;
+}
+
 std::string Platform::str() const {
   return os + "/" + architecture + (variant.empty() ? "" : "/" + variant);
 }
@@ -179,7 +197,7 @@ bool Platform::accepts(const Platform& offered) const {
 }
 
 Manifest Manifest::parse(std::string_view bytes, std::string_view declared_type,
-                         std::string_view what) {
+                         std::string_view what, ForeignLayers foreign) {
   Manifest manifest;
   const Json document = parse_document(bytes, declared_type, what, manifest.media_type);
   if (!media_type::is_manifest(manifest.media_type) || document.contains("manifests"))
@@ -194,7 +212,7 @@ Manifest Manifest::parse(std::string_view bytes, std::string_view declared_type,
       subject != document.end() && !subject->is_null())
     manifest.subject = parse_descriptor(*subject, what);
   for (const Descriptor& layer : manifest.layers) {
-    if (is_foreign_layer(layer.media_type))
+    if (foreign == ForeignLayers::refused && is_foreign_layer(layer.media_type))
       throw Error(ExitCode::verification,
                   fmt::format("{}: layer {} is non-distributable ({}); it cannot be carried",
                               printable(what), layer.digest.str(), printable(layer.media_type)));

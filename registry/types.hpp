@@ -34,6 +34,8 @@ struct Platform {
   std::string variant;
   /// Error{usage} for anything that is not OS/ARCH[/VARIANT].
   static Platform parse(std::string_view text);
+  /// This machine's, from uname(2).
+  static Platform of_host();
   std::string str() const;
   /// Whether an entry for `offered` serves a host of this platform (an absent variant matches
   /// every variant of the architecture).
@@ -51,6 +53,11 @@ struct Descriptor {
   std::string artifact_type{};  ///< of an entry in a list of referrers; or empty
 };
 
+/// Layers that registries do not hold but point to elsewhere (Windows base images).
+enum class ForeignLayers { refused, allowed };
+/// Whether a layer's media type says that it is such a one.
+bool is_foreign_layer(std::string_view media_type);
+
 /// An image manifest: one config and its layers. An artifact's has the same shape.
 struct Manifest {
   std::string media_type;
@@ -59,10 +66,10 @@ struct Manifest {
   std::string artifact_type{};          ///< empty for images
   std::optional<Descriptor> subject{};  ///< what an artifact belongs to
   /// Error{verification} naming `what`. A document with both `manifests` and `layers` is refused
-  /// (CVE-2021-41190), as are non-distributable (foreign) layers and schema 1.
+  /// (CVE-2021-41190), as are schema 1 and, unless `foreign` allows them, foreign layers.
   /// `declared_type` is the Content-Type or descriptor's type; it must agree with the document's.
   static Manifest parse(std::string_view bytes, std::string_view declared_type,
-                        std::string_view what);
+                        std::string_view what, ForeignLayers foreign = ForeignLayers::refused);
 };
 
 /// An image index or Docker manifest list.

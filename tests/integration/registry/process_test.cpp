@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// bad_server.py's "slow" gives 64 KiB every 0.2 s, and a Range at once.
+// bad_registry.py's "slow" gives 64 KiB every 0.2 s, and a Range at once.
 struct SlowDownload {
   std::string content = pattern(3U << 20U);
   BadServer server{content};

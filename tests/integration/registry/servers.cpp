@@ -175,7 +175,7 @@ void DockerRegistry::push_manifest(const std::string& repository, const std::str
 
 BadServer::BadServer(const std::string& content, const std::vector<std::string>& arguments) {
   write(folder_.path / "content", content);
-  std::vector<std::string> argv = {"python3", KBUNDLE_BAD_SERVER,
+  std::vector<std::string> argv = {"python3", KBUNDLE_BAD_REGISTRY,
                                    (folder_.path / "content").string()};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   child_ = std::make_unique<Child>(argv, &port_);

@@ -59,7 +59,7 @@ class DockerRegistry {
   std::unique_ptr<Child> child_;
 };
 
-/// bad_server.py; serves `content` in the way that the repository's name says.
+/// tests/faults/bad_registry.py; serves `content` in the way that the repository's name says.
 class BadServer {
  public:
   explicit BadServer(const std::string& content, const std::vector<std::string>& arguments = {});

@@ -9,6 +9,7 @@
 #include "core/json.hpp"
 #include "core/lock.hpp"
 #include "manifests/lock.hpp"
+#include "registry/fetcher.hpp"
 #include "tests/unit/builder/support.hpp"
 
 namespace kbundle {
@@ -50,6 +51,17 @@ struct Site {
     return Bundle::open_with_keys(file, {PrivateKey::read(options.sign_key).public_key()});
   }
 };
+
+// What k8s.gcr.io has, elsewhere as well.
+void copy_to(MemoryUpstream& upstream, const std::string& place) {
+  const auto copy = [&](auto& map) {
+    for (const auto& [key, value] : std::remove_reference_t<decltype(map)>(map)) {
+      if (key.starts_with("k8s.gcr.io/")) map[place + key.substr(11)] = value;
+    }
+  };
+  copy(upstream.documents);
+  copy(upstream.blobs);
+}
 
 bool says(const Error& error, const std::string& text) {
   return error.message().find(text) != std::string::npos;
@@ -108,17 +120,7 @@ TEST_CASE("the same lock makes the same bundle, through a flat mirror and with a
 
   for (const bool warm : {true, false}) {
     MemoryUpstream& upstream = site.upstream;
-    for (auto* map : {&upstream.blobs}) {
-      const auto copy = *map;
-      for (const auto& [key, value] : copy) {
-        if (key.starts_with("k8s.gcr.io/")) (*map)["flat.example/x/" + key.substr(11)] = value;
-      }
-    }
-    const auto documents = upstream.documents;
-    for (const auto& [key, value] : documents) {
-      if (key.starts_with("k8s.gcr.io/"))
-        upstream.documents["flat.example/x/" + key.substr(11)] = value;
-    }
+    copy_to(upstream, "flat.example/x/");
     upstream.down = {"k8s.gcr.io", "registry.k8s.io"};
     upstream.asked.clear();
     site.options.mirrors = Mirrors({MirrorRule::parse("k8s.gcr.io=flat.example/x/*")});
@@ -134,6 +136,95 @@ TEST_CASE("the same lock makes the same bundle, through a flat mirror and with a
       CHECK(question.find(".sha256") == std::string::npos);
     }
   }
+}
+
+TEST_CASE("a mirror's word for a digest is told, and recorded, as not compared") {
+  Site site;
+  copy_to(site.upstream, "flat.example/x/");
+  site.options.mirrors = Mirrors({MirrorRule::parse("k8s.gcr.io=flat.example/x/*")});
+  const auto compared = [&](const std::string& name) {
+    const Json origins = parse_json(
+        read_file(site.options.output_dir / "kubernetes-v1.18.2-linux-amd64.report.json"),
+        "report");
+    for (const Json& image : origins["images"]) {
+      if (image["name"] == name) return image["compared"].get<std::string>();
+    }
+    return std::string("?");
+  };
+  const std::string pause = "k8s.gcr.io/pause:3.2";
+  const std::string flannel = "quay.io/coreos/flannel:v0.12.0-amd64";
+  BuildReport report = site.run();
+  CHECK(report.not_compared == 7);
+  CHECK(report.summary().find("7 of 8 images not compared with upstream") != std::string::npos);
+  CHECK(compared(pause) == "no");
+  CHECK(compared(flannel) == "upstream");
+  const auto digest = sha256(site.upstream.documents[pause].first).str();
+  CHECK(site.progress.heard(pause + "\n    not compared with upstream: " + digest +
+                            " by flat.example/x/pause:3.2"));
+  CHECK_FALSE(site.progress.heard(flannel + "\n    not compared"));
+
+  // With its lock nothing is open any more: only those digests pass, from wherever.
+  Site again;
+  again.upstream.documents = site.upstream.documents;
+  again.upstream.blobs = site.upstream.blobs;
+  again.options.mirrors = site.options.mirrors;
+  again.options.lock_file = site.options.output_dir / "bundle.lock";
+  report = again.run();
+  CHECK(report.not_compared == 0);
+  CHECK_FALSE(again.progress.heard("not compared"));
+  site.options.output_dir = again.options.output_dir;
+  CHECK(compared(pause) == "lock");
+}
+
+TEST_CASE("Kubernetes' registry under its other name is upstream") {
+  Site site;
+  copy_to(site.upstream, "registry.k8s.io/");
+  site.upstream.down = {"k8s.gcr.io"};
+  CHECK(site.run().not_compared == 0);
+  CHECK_FALSE(site.progress.heard("not compared"));
+}
+
+TEST_CASE("a network manifest from a mirror, and a dead mirror, are told") {
+  Site site;
+  const std::string url =
+      "https://raw.githubusercontent.com/flannel-io/flannel/v0.12.0/Documentation/kube-flannel.yml";
+  REQUIRE(site.upstream.files.contains(url));
+  site.upstream.files
+      ["https://mirror.example/flannel-io/flannel/v0.12.0/Documentation/"
+       "kube-flannel.yml"] = site.upstream.files[url];
+  site.options.mirrors = Mirrors({MirrorRule::parse("raw.githubusercontent.com=mirror.example"),
+                                  MirrorRule::parse("k8s.gcr.io=gcr.azk8s.cn/google_containers")});
+  CHECK(site.run().not_compared == 0);  // the images came from upstream
+  CHECK(site.progress.heard("not compared with upstream: https://mirror.example/"));
+  CHECK(site.progress.heard("gcr.azk8s.cn/google_containers is dead"));
+  CHECK(site.progress.heard("--mirror-preset daocloud"));
+}
+
+TEST_CASE("a manifest that lies about a size does not cost the cached blob") {
+  Site site;
+  site.run();
+  BlobStore store(site.options.cache_dir);
+  const std::string base = "the base layer that all images share";
+  const Reference name = Reference::parse("r.example/x:1");
+  Descriptor lie{"application/vnd.oci.image.layer.v1.tar+gzip", sha256(base), 7, std::nullopt, {}};
+  const Mirrors mirrors;
+  Fetcher fetcher(site.upstream, mirrors, store);
+  try {
+    fetcher.blob(name, lie, {});
+    FAIL_CHECK("accepted");
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::verification);
+    CHECK(says(error, "7 bytes"));
+    CHECK(says(error, std::to_string(base.size())));
+  }
+  CHECK(store.find(sha256(base)) == base.size());
+
+  // A copy that was cut is no such case: it is fetched anew.
+  site.upstream.blobs["r.example/x@" + sha256(base).str()] = base;
+  std::filesystem::resize_file(store.path_of(sha256(base)), 5);
+  lie.size = base.size();
+  fetcher.blob(name, lie, {});
+  CHECK(store.read(sha256(base)) == base);
 }
 
 TEST_CASE("a tag that moved does not matter to a lock, a wrong digest stops it") {

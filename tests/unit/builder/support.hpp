@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "builder/upstream.hpp"
+#include "registry/upstream.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "tests/unit/temporary_folder.hpp"

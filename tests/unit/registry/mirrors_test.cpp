@@ -141,3 +141,16 @@ TEST_CASE("a mirrors file is read in order") {
   CHECK_THROWS_AS(Mirrors::read(folder / "absent"), Error);
   std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("upstream's own names are upstream, a mirror is not") {
+  const auto is_upstream = [](const char* place, const char* upstream) {
+    return Mirrors::is_upstream(Reference::parse(place), Reference::parse(upstream));
+  };
+  CHECK(is_upstream("k8s.gcr.io/pause:3.2", "k8s.gcr.io/pause:3.2"));
+  CHECK(is_upstream("registry.k8s.io/pause:3.2", "k8s.gcr.io/pause:3.2"));
+  CHECK(is_upstream("k8s.gcr.io/pause:3.9", "registry.k8s.io/pause:3.9"));
+  CHECK_FALSE(is_upstream("registry.k8s.io/x/pause:3.2", "k8s.gcr.io/pause:3.2"));
+  CHECK_FALSE(is_upstream("k8s.gcr.io/pause:3.1", "k8s.gcr.io/pause:3.2"));
+  CHECK_FALSE(is_upstream("a.example/pause:3.2", "k8s.gcr.io/pause:3.2"));
+  CHECK_FALSE(is_upstream("registry.k8s.io/coreos/flannel:v1", "quay.io/coreos/flannel:v1"));
+}

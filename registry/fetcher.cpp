@@ -1,4 +1,4 @@
-#include "builder/fetch.hpp"
+#include "registry/fetcher.hpp"
 
 #include <fmt/format.h>
 
@@ -91,6 +91,19 @@ class CachedSource final : public Source {
   VerifyingSource source_;
 };
 
+// Whether the content is what the blob is named.
+bool holds(const BlobStore& store, const Digest& digest, std::uint64_t size) {
+  VerifyingSource source(store.open(digest), digest, size, store.path_of(digest).string());
+  std::vector<std::byte> buffer(kCopyBufferSize);
+  try {
+    while (source.read(buffer) > 0) throw_if_interrupted();
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::verification) throw;
+    return false;
+  }
+}
+
 bool has(const BlobStore& store, const Digest& digest, std::uint64_t size) {
   const auto found = store.find(digest);
   return found && *found == size;
@@ -132,8 +145,27 @@ Fetcher::Document Fetcher::manifest(const Reference& wanted) {
               fmt::format("its manifest has the digest {}, wanted {}", sha256(answer->bytes).str(),
                           wanted.digest().empty() ? answer->digest.str() : wanted.digest().str()));
         }
-        return Document{*std::move(answer), place.str(), place != wanted};
+        return Document{*std::move(answer), place.str(), !Mirrors::is_upstream(place, wanted)};
       });
+}
+
+std::vector<Referrer> Fetcher::referrers(const Reference& image) {
+  // A mirror may well have the image and nothing that refers to it: the next place is asked too.
+  Failures failures;
+  bool answered = false;
+  for (const Reference& place : mirrors_.places(image)) {
+    throw_if_interrupted();
+    try {
+      auto list = upstream_.referrers(place);
+      if (!list.empty()) return list;
+      answered = true;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::network && error.code() != ExitCode::verification) throw;
+      failures.add(place.str(), error);
+    }
+  }
+  if (!answered) failures.raise("what refers to " + image.str());
+  return {};
 }
 
 void Fetcher::blob(const Reference& repository, const Descriptor& descriptor,
@@ -143,7 +175,16 @@ void Fetcher::blob(const Reference& repository, const Descriptor& descriptor,
     remember(descriptor.digest, kCache);
     return;
   }
-  store_.remove(descriptor.digest);  // of another size: not what it is named
+  if (const auto size = store_.find(descriptor.digest)) {
+    // Either the manifest lies about the size, or the cached copy is not what it is named.
+    if (holds(store_, descriptor.digest, *size)) {
+      throw Error(ExitCode::verification,
+                  fmt::format("{}: {} is said to have {} bytes, and it has {}", repository.str(),
+                              descriptor.digest.str(), descriptor.size, *size),
+                  "the manifest that says so is wrong: take the image from another place");
+    }
+    store_.remove(descriptor.digest);
+  }
   const auto what = fmt::format("{} of {}", descriptor.digest.str(), repository.str());
   const auto place = first_answer(
       what, mirrors_.places(repository), [&](const Reference& each) -> std::optional<std::string> {

@@ -1,4 +1,4 @@
-#include "builder/upstream.hpp"
+#include "registry/upstream.hpp"
 
 namespace kbundle {
 namespace {
@@ -8,6 +8,9 @@ class ClientUpstream final : public Upstream {
   explicit ClientUpstream(const TransportOptions& options) : client_(options) {}
   std::optional<ManifestAnswer> manifest(const Reference& reference) override {
     return client_.manifest(reference);
+  }
+  std::vector<Referrer> referrers(const Reference& reference) override {
+    return client_.referrers(reference);
   }
   bool blob(const Reference& repository, const Descriptor& descriptor, BlobStore& store,
             const OnBytes& on_bytes) override {

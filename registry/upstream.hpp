@@ -1,4 +1,4 @@
-// Where bytes come from, as the builder sees it. The real one asks registries and web servers.
+// Where bytes come from, as the Fetcher sees it. The real one asks registries and web servers.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@ class Upstream {
   using OnBytes = std::function<void(std::uint64_t)>;
   virtual ~Upstream() = default;
   virtual std::optional<ManifestAnswer> manifest(const Reference& reference) = 0;
+  virtual std::vector<Referrer> referrers(const Reference&) { return {}; }
   virtual bool blob(const Reference& repository, const Descriptor& descriptor, BlobStore& store,
                     const OnBytes& on_bytes) = 0;
   virtual std::optional<std::string> file(const std::string& url, std::uint64_t limit) = 0;

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "builder/upstream.hpp"
 #include "core/progress.hpp"
 #include "registry/blob_store.hpp"
 #include "registry/mirrors.hpp"
+#include "registry/upstream.hpp"
 
 namespace kbundle {
 
@@ -32,10 +32,14 @@ class Fetcher {
   struct Document {
     ManifestAnswer answer;
     std::string from;       ///< "registry.example/k8s/pause:3.2"
-    bool mirrored = false;  ///< not the first name's own registry
+    bool mirrored = false;  ///< not one of the name's own registries
   };
   /// A manifest or index. With a digest in `wanted`, only bytes with that digest pass.
   Document manifest(const Reference& wanted);
+
+  /// What belongs to the image with `image`'s digest, from the first place that has it. A place
+  /// that does not answer is passed over; when none does, the Error lists them.
+  std::vector<Referrer> referrers(const Reference& image);
 
   /// One blob into the store, unless it is there with its size.
   void blob(const Reference& repository, const Descriptor& descriptor, const OnBytes& on_bytes);

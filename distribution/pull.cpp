@@ -1,0 +1,120 @@
+#include "distribution/pull.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/lock.hpp"
+#include "core/parallel.hpp"
+#include "core/text.hpp"
+#include "distribution/layout_index.hpp"
+#include "manifests/catalog.hpp"
+
+namespace kbundle {
+namespace {
+
+constexpr const char* kOciLayout = "{\"imageLayoutVersion\":\"1.0.0\"}";
+
+std::vector<Reference> wanted_images(const PullOptions& options, const Platform& platform) {
+  std::vector<std::string> names = options.images;
+  if (!options.version.empty()) {
+    for (std::string& name :
+         Catalog::builtin().image_names(options.version, platform.architecture, "flannel"))
+      names.push_back(std::move(name));
+  }
+  if (names.empty())
+    throw Error(ExitCode::usage, "no image was named",
+                "name images, or a set of them: kbundle pull --version v1.18.2 -o DIR");
+  std::vector<Reference> images;
+  std::set<Reference> seen;
+  for (const std::string& name : names) {
+    const Reference image = Reference::parse(name);
+    if (seen.insert(image).second) images.push_back(image);
+  }
+  return images;
+}
+
+PullReport::Image report_of(const ImageTree& tree) {
+  PullReport::Image image{tree.name.str(),       tree.root,  tree.from, 0,
+                          tree.referrers.size(), tree.sparse};
+  for (const auto& document : tree.documents) {
+    image.size += document.descriptor.size;
+    if (!document.tag.empty()) ++image.referrers;
+  }
+  image.size += total_bytes(tree.blobs);
+  return image;
+}
+
+}  // namespace
+
+PullReport pull(const PullOptions& options, Progress& progress) {
+  Selection selection = options.selection;
+  if (selection.platforms.empty()) selection.platforms = {Platform::of_host()};
+  const auto images = wanted_images(options, selection.platforms.front());
+  BlobStore store(options.output_dir);
+  const std::filesystem::path partial = options.output_dir / "partial";
+  const std::filesystem::path lock_file = partial / "lock";
+  PullReport report;
+  {
+    const ProcessLock lock(lock_file);
+    const auto upstream = make_upstream(options.transport);
+    Fetcher fetcher(*upstream, options.mirrors, store);
+
+    std::vector<ImageTree> trees(images.size());
+    const auto task = progress.start(fmt::format("{} manifests", images.size()));
+    for_each_parallel(images.size(), options.parallel,
+                      [&](std::size_t i) { trees[i] = fetch_tree(fetcher, images[i], selection); });
+    task->done("digests held");
+    std::vector<BlobToFetch> blobs;
+    for (const ImageTree& tree : trees)
+      blobs.insert(blobs.end(), tree.blobs.begin(), tree.blobs.end());
+    fetch_blobs(fetcher, blobs, options.parallel, progress);
+
+    LayoutIndex index = LayoutIndex::read(options.output_dir / "index.json");
+    for (const ImageTree& tree : trees) {
+      index.put(tree);
+      report.images.push_back(report_of(tree));
+    }
+    write_file(options.output_dir / "oci-layout", kOciLayout);
+    write_file(options.output_dir / "index.json", index.serialize());
+    report.fetched = fetcher.fetched();
+    std::error_code left_by_another_pull;
+    std::filesystem::remove(lock_file, left_by_another_pull);
+  }
+  std::error_code still_used;
+  std::filesystem::remove(partial, still_used);  // empty now, and no part of a layout
+  return report;
+}
+
+std::string PullReport::table() const {
+  Table table({"IMAGE", "DIGEST", "SIZE"});
+  for (const Image& image : images)
+    table.add({printable(image.name), image.digest.short_hex(), human_size(image.size)});
+  std::string text = table.str();
+  for (const Image& image : images) {
+    if (image.sparse) {
+      text +=
+          "Lists of several platforms are kept whole; of their images only those chosen are "
+          "here.\n";
+      break;
+    }
+  }
+  return text;
+}
+
+Json PullReport::json() const {
+  Json list = Json::array();
+  for (const Image& image : images) {
+    list.push_back({{"name", image.name},
+                    {"digest", image.digest.str()},
+                    {"from", image.from},
+                    {"size", image.size},
+                    {"referrers", image.referrers},
+                    {"sparse", image.sparse}});
+  }
+  return {{"images", std::move(list)}, {"fetched", fetched}};
+}
+
+}  // namespace kbundle
