@@ -49,8 +49,8 @@ void LayoutIndex::put(const ImageTree& tree) {
   }
   manifests_ = std::move(kept);
   Json image = entry_of(tree.document(tree.root).descriptor);
-  image["annotations"] = {{kName, name}};
-  if (!tree.name.tag().empty()) image["annotations"][kTag] = tree.name.tag();
+  // The whole name in both: in a folder of many images the tag alone would name several.
+  image["annotations"] = {{kName, name}, {kTag, name}};
   add(std::move(image));
   for (const ImageTree::Link& link : tree.referrers) add(entry_of(link.referrer));
   for (const ImageTree::Document& document : tree.documents) {

@@ -147,4 +147,5 @@ def main():
     publish_files(folder, version)
 
 
-main()
+if __name__ == "__main__":
+    main()
