@@ -16,8 +16,9 @@
 namespace kbundle {
 namespace {
 
-// Write-back is started this often, so that the fsync at the end has little left to do.
-constexpr std::uint64_t kWriteBackStep = 16U << 20U;
+// So much may be lost to a power cut: what came before is on the disk. The fsync at the end then
+// has little left to do.
+constexpr std::uint64_t kSyncStep = 16U << 20U;
 
 std::filesystem::path partial_path(const std::filesystem::path& root, const Digest& key) {
   return root / "partial" / (key.algorithm() + "-" + key.hex() + ".part");
@@ -53,7 +54,7 @@ struct BlobStore::Partial::State {
   UniqueFd fd;
   Hasher hasher;
   std::uint64_t offset = 0;
-  std::uint64_t write_back_from = 0;
+  std::uint64_t synced = 0;
   bool published = false;
 
   // Called once, for what an earlier run left.
@@ -75,17 +76,19 @@ struct BlobStore::Partial::State {
     if (::ftruncate(fd.get(), 0) != 0) throw_errno("truncate " + path.string(), errno);
     hasher = Hasher(digest.algorithm());
     offset = 0;
-    write_back_from = 0;
+    synced = 0;
+  }
+
+  // After a failed fsync the kernel may hold pages as clean that never reached the disk; a second
+  // fsync would call them good. So the content goes.
+  [[noreturn]] void give_up_after_failed_sync() {
+    const int reason = errno;
+    ::unlink(path.c_str());
+    throw_errno("fsync " + path.string(), reason);
   }
 
   void publish(const std::filesystem::path& target) {
-    if (::fsync(fd.get()) != 0) {
-      // After a failed fsync the kernel may hold pages as clean that never reached the disk; a
-      // second fsync would call them good. So the content goes.
-      const int reason = errno;
-      ::unlink(path.c_str());
-      throw_errno("fsync " + path.string(), reason);
-    }
+    if (::fsync(fd.get()) != 0) give_up_after_failed_sync();
     make_folders(target.parent_path());
     if (::rename(path.c_str(), target.c_str()) != 0)
       throw_errno("rename " + path.string() + " to " + target.string(), errno);
@@ -118,11 +121,9 @@ void BlobStore::Partial::append(std::span<const std::byte> bytes) {
     state_->offset += static_cast<std::uint64_t>(count);
     done += static_cast<std::size_t>(count);
   }
-  if (state_->offset - state_->write_back_from >= kWriteBackStep) {
-    ::sync_file_range(state_->fd.get(), static_cast<off_t>(state_->write_back_from),
-                      static_cast<off_t>(state_->offset - state_->write_back_from),
-                      SYNC_FILE_RANGE_WRITE);  // a hint; what counts is the fsync in publish()
-    state_->write_back_from = state_->offset;
+  if (state_->offset - state_->synced >= kSyncStep) {
+    if (::fdatasync(state_->fd.get()) != 0) state_->give_up_after_failed_sync();
+    state_->synced = state_->offset;
   }
 }
 
