@@ -22,8 +22,10 @@ void add_inspect(CLI::App& app);
 void add_key(CLI::App& app);
 void add_mirrors(CLI::App& app);
 void add_preflight(CLI::App& app, const Globals& globals);
+void add_mirror(CLI::App& app, const Globals& globals);
 void add_pull(CLI::App& app, const Globals& globals);
 void add_install(CLI::App& app, const Globals& globals);
+void add_serve(CLI::App& app, const Globals& globals);
 void add_version(CLI::App& app);
 
 }  // namespace kbundle::cli

@@ -11,6 +11,7 @@
 #include "core/text.hpp"
 #include "distribution/bundle_content.hpp"
 #include "registry/hosts_toml.hpp"
+#include "registry/reference.hpp"
 #include "registry/server.hpp"
 
 namespace kbundle {

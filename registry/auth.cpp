@@ -176,8 +176,12 @@ Authenticator::Entry Authenticator::bearer(const std::string& host, const std::s
   const Credential credential = credentials_.find(host);
   const std::string service = challenge.find("service");
   HttpRequest request;
-  std::string query = "service=" + url_escape(service) + "&scope=" + url_escape(scope);
-  if (!credential.identity_token.empty()) {
+  std::string query = "service=" + url_escape(service);
+  // Several scopes: a parameter each in a GET, one parameter with spaces in OAuth's POST.
+  const bool oauth = !credential.identity_token.empty();
+  for (const std::string& one : oauth ? std::vector<std::string>{scope} : split(scope, ' '))
+    query += "&scope=" + url_escape(one);
+  if (oauth) {
     request.url = realm.str();
     request.form = query + "&grant_type=refresh_token&client_id=kbundle&refresh_token=" +
                    url_escape(credential.identity_token);

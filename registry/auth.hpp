@@ -26,7 +26,8 @@ struct Challenge {
 /// challenges or 32 parameters are Error{network}.
 std::vector<Challenge> parse_challenges(const std::vector<std::string>& values);
 
-/// Tokens per (host, scope). Thread-safe.
+/// Tokens per (host, scope). A scope may be several with a space between ("repository:a:pull,push
+/// repository:b:pull", for a mount). Thread-safe.
 class Authenticator {
  public:
   Authenticator(HttpClient& http, Credentials credentials, int attempts)

@@ -178,9 +178,12 @@ std::optional<std::uint64_t> BlobStore::find(const Digest& digest) const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-std::unique_ptr<Source> BlobStore::open(const Digest& digest) const {
+std::unique_ptr<Source> BlobStore::open(const Digest& digest, std::uint64_t offset) const {
   const std::filesystem::path path = path_of(digest);
-  return std::make_unique<FdSource>(open_file(path, O_RDONLY | O_NOFOLLOW), path.string());
+  UniqueFd fd = open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (::lseek(fd.get(), static_cast<off_t>(offset), SEEK_SET) < 0)
+    throw_errno("seek in " + path.string(), errno);
+  return std::make_unique<FdSource>(std::move(fd), path.string());
 }
 
 std::string BlobStore::read(const Digest& digest, std::uint64_t limit) const {

@@ -26,7 +26,7 @@ class BlobStore {
   /// Size in bytes if the blob is there. A blob in blobs/ was verified when it was put there; the
   /// packer hashes it again on use.
   std::optional<std::uint64_t> find(const Digest& digest) const;
-  std::unique_ptr<Source> open(const Digest& digest) const;
+  std::unique_ptr<Source> open(const Digest& digest, std::uint64_t offset = 0) const;
   /// A small blob in one piece (manifests), verified. Error{verification} when it does not match
   /// or is larger than `limit`.
   std::string read(const Digest& digest, std::uint64_t limit = 4U << 20U) const;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/digest.hpp"
+#include "core/error.hpp"
 #include "core/stream.hpp"
 #include "registry/types.hpp"
 
@@ -64,6 +65,8 @@ struct ServerOptions {
     std::uint64_t bytes = 0;  ///< of the body
   };
   std::function<void(const Served&)> on_request;
+  /// Told why an answer had to be refused or cut: the content did not hold. As on_request.
+  std::function<void(const Served&, const Error&)> on_damage;
 };
 
 class RegistryServer {

@@ -209,7 +209,7 @@ std::string RegistryAnswer::head(bool keep_alive) const {
   for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
   if (status != 304) text += "Content-Length: " + std::to_string(length) + "\r\n";
   text += "Docker-Distribution-API-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n";
-  text += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+  text += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   return text;
 }
 

@@ -45,9 +45,6 @@ class Toxiproxy:
         made = self.call("POST", "/proxies", {"name": name, "listen": "127.0.0.1:0",
                                               "upstream": upstream, "enabled": True})
         self.listen = made["listen"]
-        # From now on a fixed port, so that it comes back there after it was off.
-        self.call("POST", f"/proxies/{name}", {"listen": self.listen, "upstream": upstream,
-                                               "enabled": True})
 
     def call(self, method, path, document=None):
         data = None if document is None else json.dumps(document).encode()
@@ -55,9 +52,6 @@ class Toxiproxy:
         with urllib.request.urlopen(request, timeout=10) as answer:
             text = answer.read()
         return json.loads(text) if text else None
-
-    def enable(self, on):
-        self.call("POST", f"/proxies/{self.name}", {"enabled": on})
 
     def set(self, kind, toxicity=1.0, **attributes):
         """Adds a toxic on what comes from the registry, or changes it."""
@@ -73,28 +67,15 @@ class Toxiproxy:
     def clear(self):
         for toxic in self.call("GET", f"/proxies/{self.name}/toxics"):
             self.call("DELETE", f"/proxies/{self.name}/toxics/{toxic['name']}")
-        self.enable(True)
-
-    def sent(self):
-        """Bytes that went to clients so far, headers included."""
-        with urllib.request.urlopen(self.api + "/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        total = 0.0
-        for line in text.splitlines():
-            if line.startswith("toxiproxy_proxy_sent_bytes_total{") and \
-                    'direction="downstream"' in line and f'proxy="{self.name}"' in line:
-                total += float(line.rsplit(" ", 1)[1])
-        return int(total)
 
 
 class BadLine(Fault):
-    """toxiproxy before the real registry."""
+    """kbundle, a relay that counts, toxiproxy, the real registry."""
 
-    def __init__(self, random, proxy, kind, size):
-        self.proxy, self.random, self.kind = proxy, random, kind
+    def __init__(self, random, proxy, relay, kind, size):
+        self.proxy, self.relay, self.random, self.kind = proxy, relay, random, kind
         self.timers = []
         proxy.clear()
-        self.before = proxy.sent()
         toxicity = random.uniform(0.3, 1.0)
         self.text = kind
         if kind in ("cut", "cut and kill"):
@@ -114,7 +95,7 @@ class BadLine(Fault):
             self.text += f", killed after {self.kill_after:.3f} s"
 
     def host(self):
-        return self.proxy.listen
+        return f"127.0.0.1:{self.relay.port}"
 
     def later(self, seconds, action):
         timer = threading.Timer(seconds, action)
@@ -123,24 +104,22 @@ class BadLine(Fault):
         self.timers.append(timer)
 
     def begin(self):
-        self.before = self.proxy.sent()
+        self.before = self.relay.sent
         if self.kind == "dribble":  # 1 KB/s to 50 KB/s for a while, then well
             self.proxy.set("bandwidth", rate=self.random.randint(1, 50))
             self.later(self.random.uniform(0.2, 1.5), lambda: self.proxy.set("bandwidth", rate=50_000))
         if self.kind == "off":  # nobody there for a while
             self.proxy.set("bandwidth", rate=20_000)
             start = self.random.uniform(0, 0.4)
-            self.later(start, lambda: self.proxy.enable(False))
-            self.later(start + self.random.uniform(0.1, 1.5), lambda: self.proxy.enable(True))
+            self.later(start, self.relay.stop)
+            self.later(start + self.random.uniform(0.1, 1.5), self.relay.start)
 
     def end(self):
         for timer in self.timers:
             timer.join()
         self.timers = []
-        if self.kind == "off":
-            self.proxy.enable(True)
-        time.sleep(0.02)  # what it still tries to send to the killed one fails
-        return self.proxy.sent() - self.before
+        time.sleep(0.02)  # what is still on its way to the killed one fails
+        return self.relay.sent - self.before
 
     def close(self):
         self.proxy.clear()
@@ -362,10 +341,10 @@ class BadServer(Fault):
         self.server.server_close()
 
 
-def choose(random, proxy, image, size):
+def choose(random, proxy, relay, image, size):
     """A fault, and the name of its kind; half through each of the two."""
     if random.random() < 0.5:
         kind = random.choice(LINES)
-        return "line: " + kind, BadLine(random, proxy, kind, size)
+        return "line: " + kind, BadLine(random, proxy, relay, kind, size)
     kind = random.choice(list(SCRIPTS))
     return "server: " + kind, BadServer(random, image, kind)
