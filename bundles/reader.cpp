@@ -71,9 +71,7 @@ class Bundle::BodySource final : public Source {
     const auto name = bundle_.frame_name(next_);
     std::vector<std::byte> stored(frame.stored_size);
     read_exactly_at(*bundle_.file_, bundle_.frame_offsets_[next_], stored, name);
-    Hasher hasher;
-    hasher.update(stored);
-    if (hasher.finish() != frame.digest) {
+    if (!bundle_.tags_->holds(next_, stored, frame.digest)) {
       throw Error(ExitCode::verification, name + " is damaged", kCopyAgain);
     }
     decoder_ = std::make_unique<FrameDecoder>(std::move(stored), frame.content_size, name);
@@ -142,6 +140,7 @@ void Bundle::read(const Accept& accept) {
     offset += frame.stored_size;
     content += frame.content_size;
   }
+  tags_ = std::make_unique<FrameTags>(inventory_.frames.size());
   check_file(head);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bundles/frame_tags.hpp"
 #include "bundles/inventory.hpp"
 #include "bundles/keys.hpp"
 #include "bundles/trust.hpp"
@@ -87,6 +88,7 @@ class Bundle {
   std::string id_;
   std::string payload_;
   std::vector<PublicKey> signers_;
+  std::unique_ptr<FrameTags> tags_;
   std::vector<std::uint64_t> frame_offsets_;    // of each frame in the file
   std::vector<std::uint64_t> content_offsets_;  // of each frame's content in the body
 };
