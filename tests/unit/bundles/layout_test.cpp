@@ -22,7 +22,7 @@ std::vector<PlannedFrame> plan(const std::vector<MemberSpan>& members) {
 using Frames = std::vector<PlannedFrame>;
 constexpr std::uint64_t F = kFrameContent;
 constexpr std::uint64_t R = kRawFrameContent;
-constexpr std::uint64_t K = 128U << 10U;  // larger than a small member
+constexpr std::uint64_t K = 96U << 10U;  // larger than a small member
 
 }  // namespace
 
