@@ -21,7 +21,7 @@ class Upstream;
 struct BuildOptions {
   std::string version;                     ///< "v1.18.2"
   std::filesystem::path output_dir = ".";  ///< made when it is missing
-  std::vector<std::string> architectures;  ///< empty: the lock's, else this host's
+  std::vector<std::string> architectures;  ///< empty: the lock's, else this host's; {"all"}
   std::string cni = "flannel";             ///< flannel, none, or a manifest file
   std::vector<std::string> without;        ///< components left out: "crictl", …
   std::vector<std::string> extra_images;

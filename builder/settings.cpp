@@ -32,6 +32,11 @@ void settle_architectures(Settings& settings, const BuildOptions& options, const
   std::vector<std::string> architectures = options.architectures;
   if (architectures.empty() && settings.lock) architectures = settings.lock->architectures;
   if (architectures.empty()) architectures = {host_architecture()};
+  if (architectures == std::vector<std::string>{"all"}) {
+    const bool locked = options.without.empty() && settings.lock;
+    architectures =
+        catalog.architectures(settings.facts, locked ? settings.lock->without : options.without);
+  }
   sort_once(architectures);
   if (settings.lock && architectures != settings.lock->architectures) {
     usage(fmt::format("the lock is for {}, not for {}",

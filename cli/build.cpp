@@ -23,7 +23,8 @@ void add_build(CLI::App& app, const Globals& globals) {
       ->capture_default_str()
       ->type_name("DIR");
   verb->add_option("--arch", options.architectures,
-                   "architectures; default: the lock's, else this host's")
+                   "architectures, or all that there are programs for;\ndefault: the lock's, else "
+                   "this host's")
       ->delimiter(',')
       ->type_name("LIST");
   verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own")

@@ -103,6 +103,7 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_mirrors(app);
   cli::add_preflight(app, globals);
   cli::add_pull(app, globals);
+  cli::add_push(app, globals);
   cli::add_mirror(app, globals);
   cli::add_install(app, globals);
   cli::add_serve(app, globals);

@@ -15,6 +15,13 @@ void add_transport_flags(CLI::App& verb, TransportOptions& options) {
   verb.add_option("--auth-file", options.docker_config,
                   "credentials; default: what docker login and podman login left")
       ->type_name("FILE");
+  verb.add_option_function<int>(
+          "--stall-timeout",
+          [&options](int seconds) { options.stall_timeout = std::chrono::seconds(seconds); },
+          "seconds without a byte until a transfer is resumed")
+      ->check(CLI::Range(1, 3600))
+      ->default_val(static_cast<int>(options.stall_timeout.count()))
+      ->type_name("SECONDS");
 }
 
 }  // namespace kbundle::cli

@@ -7,7 +7,7 @@
 
 namespace kbundle::cli {
 
-/// --ca, --client-cert, --client-key, --plain-http, --auth-file
+/// --ca, --client-cert, --client-key, --plain-http, --auth-file, --stall-timeout
 void add_transport_flags(CLI::App& verb, TransportOptions& options);
 
 }  // namespace kbundle::cli

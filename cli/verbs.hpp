@@ -24,6 +24,7 @@ void add_mirrors(CLI::App& app);
 void add_preflight(CLI::App& app, const Globals& globals);
 void add_mirror(CLI::App& app, const Globals& globals);
 void add_pull(CLI::App& app, const Globals& globals);
+void add_push(CLI::App& app, const Globals& globals);
 void add_install(CLI::App& app, const Globals& globals);
 void add_serve(CLI::App& app, const Globals& globals);
 void add_version(CLI::App& app);

@@ -26,7 +26,44 @@ std::map<std::string, std::string> annotations_of(const std::string& bytes) {
 
 }  // namespace
 
+// Gives a blob frame by frame, and holds nothing of a frame that was given: a client that reads
+// slowly costs the memory of what is being sent to it and no more.
+class BundleContent::FrameSource final : public Source {
+ public:
+  FrameSource(const BundleContent& content, const BlobRecord& blob, std::uint64_t offset,
+              std::uint64_t size)
+      : content_(content), blob_(blob), offset_(offset), left_(size) {}
+
+  /// As much of one frame as there is room for.
+  std::size_t read(std::span<std::byte> buffer) override {
+    if (left_ == 0) return 0;
+    if (frame_ == nullptr) {
+      frame_left_ = std::min(left_, content_.left_of_frame(blob_.offset + offset_));
+      frame_ = content_.bundle_.open_blob_range(blob_.digest, offset_, frame_left_);
+    }
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), frame_left_));
+    read_exactly(*frame_, buffer.first(wanted), "the blob " + blob_.digest.str());
+    offset_ += wanted;
+    left_ -= wanted;
+    frame_left_ -= wanted;
+    if (frame_left_ == 0) frame_.reset();
+    return wanted;
+  }
+
+ private:
+  const BundleContent& content_;
+  const BlobRecord& blob_;
+  std::uint64_t offset_;
+  std::uint64_t left_;
+  std::uint64_t frame_left_ = 0;
+  std::unique_ptr<Source> frame_;
+};
+
 BundleContent::BundleContent(const Bundle& bundle) : bundle_(bundle) {
+  std::uint64_t end = 0;
+  for (const FrameRecord& frame : bundle.inventory().frames)
+    frame_ends_.push_back(end += frame.content_size);
   for (const BlobRecord& blob : bundle.inventory().blobs) sizes_.emplace(blob.digest, blob.size);
   for (const ImageRecord& image : bundle.inventory().images) add_image(image);
 }
@@ -124,7 +161,14 @@ std::optional<std::uint64_t> BundleContent::blob_size(std::string_view repositor
 
 std::unique_ptr<Source> BundleContent::open_blob(const Digest& digest, std::uint64_t offset,
                                                  std::uint64_t size) const {
-  return bundle_.open_blob_range(digest, offset, size);
+  const BlobRecord* blob = bundle_.inventory().find_blob(digest);
+  if (blob == nullptr || offset > blob->size || size > blob->size - offset)
+    throw Error(ExitCode::internal, "a part was asked for that no blob has: " + digest.str());
+  return std::make_unique<FrameSource>(*this, *blob, offset, size);
+}
+
+std::uint64_t BundleContent::left_of_frame(std::uint64_t offset) const {
+  return *std::upper_bound(frame_ends_.begin(), frame_ends_.end(), offset) - offset;
 }
 
 std::vector<Descriptor> BundleContent::referrers(std::string_view repository,

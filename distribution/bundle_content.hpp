@@ -45,6 +45,7 @@ class BundleContent final : public RegistryContent {
     std::set<Digest> manifests;
     std::set<Digest> blobs;
   };
+  class FrameSource;
   struct Artifact {
     Digest subject;
     Descriptor descriptor;
@@ -54,11 +55,14 @@ class BundleContent final : public RegistryContent {
   void collect(const Digest& digest, const std::string& type, const std::string& image,
                Repository& into, int depth);
   const Repository* find(std::string_view repository) const;
+  /// How many bytes of the body stand from `offset` to the end of its frame.
+  std::uint64_t left_of_frame(std::uint64_t offset) const;
 
   const Bundle& bundle_;
   std::map<std::string, Repository, std::less<>> repositories_;
   std::map<Digest, Document> documents_;
   std::map<Digest, std::uint64_t> sizes_;  // of all blobs of the bundle
+  std::vector<std::uint64_t> frame_ends_;  // in the body
   std::vector<Artifact> artifacts_;
   std::set<std::string> upstreams_;
 };

@@ -158,6 +158,26 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
   return facts;
 }
 
+std::vector<std::string> Catalog::architectures(const KubernetesFacts& facts,
+                                                const std::vector<std::string>& without) const {
+  std::vector<std::string> found;
+  for (const std::string& architecture : data_->architectures) {
+    const auto programs = downloads(facts, architecture);
+    const bool has_all = std::all_of(programs.begin(), programs.end(), [&](const auto& program) {
+      if (std::find(without.begin(), without.end(), program.component) != without.end())
+        return true;
+      const auto rule =
+          std::find_if(data_->programs.begin(), data_->programs.end(),
+                       [&](const auto& each) { return each.name == program.component; });
+      const auto since = rule->arch_from.find(architecture);
+      return since == rule->arch_from.end() || *Version::parse(program.version) >= since->second;
+    });
+    if (has_all) found.push_back(architecture);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 std::vector<DownloadFacts> Catalog::downloads(const KubernetesFacts& facts,
                                               const std::string& architecture) const {
   const auto& known = data_->architectures;

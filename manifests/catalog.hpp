@@ -100,6 +100,9 @@ class Catalog {
 
   /// Error{usage} naming the versions it knows, or why this patch must not be used (v1.18.7).
   KubernetesFacts facts(std::string_view version) const;
+  /// The architectures that every program is published for, but for those left out; sorted.
+  std::vector<std::string> architectures(const KubernetesFacts& facts,
+                                         const std::vector<std::string>& without) const;
   /// The node's programs for an architecture ("amd64").
   std::vector<DownloadFacts> downloads(const KubernetesFacts& facts,
                                        const std::string& architecture) const;

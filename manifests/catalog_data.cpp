@@ -71,6 +71,10 @@ ProgramRule program_of(const YAML::Node& node) {
   program.sum = optional_string(node, "sum");
   program.sum_name = optional_string(node, "sum_name");
   if (node["sum_from"]) program.sum_from = version_of(node["sum_from"].as<std::string>());
+  for (const auto& since : node["arch_from"]) {
+    program.arch_from.emplace(since.first.as<std::string>(),
+                              version_of(since.second.as<std::string>()));
+  }
   program.archive = node["archive"] && node["archive"].as<bool>();
   for (const auto& member : need(node, "members")) {
     program.members.push_back(

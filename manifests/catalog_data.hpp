@@ -33,6 +33,7 @@ struct TagRule : VersionRange {
 struct ProgramRule {
   std::string name, url, sum, sum_name;
   std::optional<Version> sum_from;
+  std::map<std::string, Version> arch_from;
   bool archive = false;
   std::vector<DownloadFacts::Member> members;
 };

@@ -173,7 +173,7 @@ std::string Authenticator::known(const std::string& host, const std::string& sco
 Authenticator::Entry Authenticator::bearer(const std::string& host, const std::string& scope,
                                            const Challenge& challenge) {
   const Url realm = checked_realm(http_, host, challenge.find("realm"));
-  const Credential credential = credentials_.find(host);
+  const Credential credential = credentials_.find(host, repository_of_scope(scope));
   const std::string service = challenge.find("service");
   HttpRequest request;
   std::string query = "service=" + url_escape(service);
@@ -238,7 +238,7 @@ std::string Authenticator::answer(const std::string& host, const std::string& sc
   if (const Challenge* challenge = find_scheme(challenges, "bearer")) {
     entry = bearer(host, scope, *challenge);
   } else if (find_scheme(challenges, "basic") != nullptr) {
-    const Credential credential = credentials_.find(host);
+    const Credential credential = credentials_.find(host, repository_of_scope(scope));
     if (credential.user.empty() && credential.password.empty())
       throw access_error(host, scope, response);
     entry = Entry{basic(credential), steady_clock::time_point::max()};

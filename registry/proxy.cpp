@@ -1,17 +1,12 @@
 #include "registry/proxy.hpp"
 
-#include <cstdlib>
 #include <vector>
 
 #include "core/text.hpp"
+#include "registry/environment.hpp"
 
 namespace kbundle {
 namespace {
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 bool excepted(const Url& url) {
   std::string list = environment("no_proxy");

@@ -69,6 +69,17 @@ struct PushClient::Impl {
     return repository.name() + "@" + digest.str();
   }
 
+  // What one request carries is not worth remembering.
+  std::filesystem::path state_folder_for(const Descriptor& blob) const {
+    return blob.size > kChunk ? state_folder : std::filesystem::path();
+  }
+
+  // Of a blob that is there, a run that was killed at its end may have left one.
+  void forget_upload(const Reference& repository, const Descriptor& blob) const {
+    UploadState state(state_folder_for(blob), repository, blob.digest);
+    state.forget();
+  }
+
   std::optional<Url> take_begun(const Reference& repository, const Digest& digest) {
     const std::lock_guard lock(mutex);
     const auto found = begun.extract(key(repository, digest));
@@ -133,7 +144,9 @@ bool PushClient::has_blob(const Reference& repository, const Descriptor& descrip
         const auto response = impl_->ask(target, [&] { return request_of("HEAD", url); });
         if (!response) return false;
         const auto length = response->headers.find("content-length");
-        return !length || *length == std::to_string(descriptor.size);
+        if (length && *length != std::to_string(descriptor.size)) return false;
+        impl_->forget_upload(repository, descriptor);
+        return true;
       });
 }
 
@@ -167,11 +180,9 @@ void PushClient::blob(const Reference& repository, const Descriptor& descriptor,
                       const Content& content, const std::function<void(std::uint64_t)>& on_bytes) {
   for_push(fmt::format("push blob {} to {}", descriptor.digest.str(), repository.name()), [&] {
     const UploadTarget target(impl_->http, impl_->authenticator, repository);
-    // What one request carries is not worth remembering.
-    UploadState state(descriptor.size > kChunk ? impl_->state_folder : std::filesystem::path(),
-                      repository, descriptor.digest);
-    Upload upload(target, state,
-                  UploadPlan{descriptor, content, on_bytes, impl_->options.attempts, kChunk});
+    UploadState state(impl_->state_folder_for(descriptor), repository, descriptor.digest);
+    BlobUpload upload(target, state,
+                      UploadPlan{descriptor, content, on_bytes, impl_->options.attempts, kChunk});
     upload.run(impl_->take_begun(repository, descriptor.digest));
   });
 }

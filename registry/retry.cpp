@@ -35,8 +35,9 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
   }
   const time_t date = curl_getdate(std::string(value).c_str(), nullptr);
   if (date < 0) return std::nullopt;
-  const auto left = std::chrono::system_clock::from_time_t(date) - now;
-  return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds(0));
+  // In seconds: the clock's own nanoseconds do not reach the year 9999.
+  const time_t left = date - std::chrono::system_clock::to_time_t(now);
+  return std::chrono::seconds(std::max<time_t>(left, 0));
 }
 
 void sleep_unless_stopped(milliseconds duration) {

@@ -29,6 +29,7 @@ using boost::system::error_code;
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kLookInterval = 100ms;
+constexpr unsigned kLeastThreads = 4;      // one that waits for a slow medium holds up few others
 constexpr std::chrono::seconds kGrace{5};  // for answers under way when a stop is asked for
 
 tcp::endpoint parse_endpoint(const ServerOptions& options) {
@@ -166,7 +167,7 @@ void RegistryServer::run() {
   asio::co_spawn(impl.accepting, impl.watch(), asio::detached);
   const std::size_t wanted = impl.options.threads > 0
                                  ? impl.options.threads
-                                 : std::max(1U, std::thread::hardware_concurrency());
+                                 : std::max(kLeastThreads, std::thread::hardware_concurrency());
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < wanted; ++i) threads.emplace_back([&impl] { impl.context.run(); });
   impl.context.run();

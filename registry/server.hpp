@@ -55,7 +55,7 @@ struct ServerOptions {
   std::filesystem::path tls_certificate;  ///< PEM chain; both empty: plain HTTP
   std::filesystem::path tls_key;
   std::filesystem::path password_file;  ///< htpasswd lines (bcrypt, or crypt(3)'s); empty: no login
-  std::size_t threads = 0;              ///< 0: as many as there are processors
+  std::size_t threads = 0;              ///< 0: as many as there are processors, at least 4
   std::size_t connections = 512;        ///< at once; further ones wait in the kernel's queue
   std::chrono::seconds idle_timeout{60};  ///< of a connection without a request, or a stalled one
   /// Told of each answered request; may be empty. Called by several threads.

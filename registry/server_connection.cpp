@@ -29,7 +29,7 @@ using Parser = http::request_parser<http::empty_body>;
 using ErrorCode = beast::error_code;
 
 constexpr std::uint32_t kMaxHeader = 16 * 1024;
-/// With the content's own frame of 256 KiB: what a connection holds while it is sent to.
+/// What a connection holds while it is sent a blob; one frame of a blob that is compressed already.
 constexpr std::size_t kSendBuffer = 128 * 1024;
 constexpr std::chrono::seconds kWrongPasswordDelay{1};
 /// What a client may still send that was refused before its end (a PUT's body), so that it reads
@@ -79,7 +79,7 @@ class Connection {
   asio::awaitable<bool> serve_one() {
     Parser parser;
     parser.header_limit(kMaxHeader);
-    parser.body_limit(0);
+    parser.body_limit(boost::none);  // no body is read
     restart_timeout();
     ErrorCode error;
     co_await http::async_read_header(stream_, unread_, parser,
@@ -90,12 +90,11 @@ class Connection {
       co_return false;
     }
     if (error && error.category() == make_error_code(http::error::bad_method).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message &&
-        error != http::error::body_limit) {
+        error != http::error::end_of_stream && error != http::error::partial_message) {
       co_await refuse(400, "this is not an HTTP request");
       co_return false;
     }
-    if (error && error != http::error::body_limit) co_return false;
+    if (error) co_return false;
     const bool more = co_await answer(parser);
     co_return more;
   }
@@ -160,7 +159,8 @@ class Connection {
     PasswordFile& passwords = *shared_.passwords;
     if (passwords.remembers(login)) co_return true;
     const auto hashing = shared_.hashing.get_executor();
-    const bool right = co_await asio::co_spawn(hashing, check(&passwords, &login), use_awaitable);
+    auto checking = check(&passwords, &login);
+    const bool right = co_await asio::co_spawn(hashing, std::move(checking), use_awaitable);
     if (right) co_return true;
     asio::steady_timer delay(stream_.get_executor(), kWrongPasswordDelay);
     co_await delay.async_wait(use_awaitable);
@@ -197,22 +197,22 @@ class Connection {
       sent = !first.empty();
     }
     finish(answer.status, body);
+    std::vector<std::byte>().swap(part_);  // between requests a connection is to cost little
     const bool whole = sent && answer.status != 500;
     co_return whole;  // a client that got less than Content-Length sees the connection end
   }
 
   // Verified bytes, at most `left`; none when they do not hold.
   std::span<const std::byte> next_part(Source& source, std::uint64_t left) {
-    part_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kSendBuffer, left)));
+    part_.resize(std::max<std::size_t>(
+        part_.size(), static_cast<std::size_t>(std::min<std::uint64_t>(kSendBuffer, left))));
+    const auto room = std::span(part_).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(part_.size(), left)));
     try {
-      std::size_t filled = 0;
-      while (filled < part_.size()) {
-        const auto count = source.read(std::span(part_).subspan(filled));
-        if (count == 0)
-          throw Error(ExitCode::verification, "the content ends before its declared size");
-        filled += count;
-      }
-      return part_;
+      const auto count = source.read(room);
+      if (count == 0)
+        throw Error(ExitCode::verification, "the content ends before its declared size");
+      return room.first(count);
     } catch (const Error& error) {
       damaged(error);
       return {};

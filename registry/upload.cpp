@@ -64,7 +64,7 @@ std::optional<std::uint64_t> parse_upload_range(std::string_view value) {
   return last == 0 ? 0 : last + 1;
 }
 
-void Upload::run(std::optional<Url> session) {
+void BlobUpload::run(std::optional<Url> session) {
   session_ = std::move(session);
   certain_ = session_.has_value();
   if (const auto earlier = state_.load(); earlier && !session_) {
@@ -91,7 +91,7 @@ void Upload::run(std::optional<Url> session) {
   tell(plan_.blob.size);
 }
 
-void Upload::start() {
+void BlobUpload::start() {
   const Url url = target_.url("blobs/uploads/");
   const HttpResponse response = target_.send([&] {
     HttpRequest request;
@@ -120,7 +120,7 @@ void Upload::start() {
 }
 
 // After a failure only the registry knows how much of it came.
-void Upload::ask_where_it_stands() {
+void BlobUpload::ask_where_it_stands() {
   HttpResponse response;
   try {
     response = target_.send([&] {
@@ -150,7 +150,7 @@ void Upload::ask_where_it_stands() {
   if (response.headers.find("location")) take_location(response);
 }
 
-void Upload::send_chunk() {
+void BlobUpload::send_chunk() {
   const std::uint64_t size = std::min(chunk_, plan_.blob.size - offset_);
   const HttpResponse response = target_.send([&] {
     HttpRequest request = carrying("PATCH", *session_, size);
@@ -173,7 +173,7 @@ void Upload::send_chunk() {
   if (response.headers.find("location")) take_location(response);
 }
 
-void Upload::chunk_refused(const HttpResponse& response) {
+void BlobUpload::chunk_refused(const HttpResponse& response) {
   if (response.status == 413 && shrink(response)) return;
   if (offset_ == 0 && refuses_chunks(response.status)) {
     whole_ = true;
@@ -184,7 +184,7 @@ void Upload::chunk_refused(const HttpResponse& response) {
   broke_off(response);
 }
 
-void Upload::send_whole() {
+void BlobUpload::send_whole() {
   const HttpResponse response = target_.send(
       [&] { return carrying("PUT", with_digest(*session_, plan_.blob.digest), plan_.blob.size); });
   if (!response.failure && response.status == 413 && shrink(response)) {
@@ -194,7 +194,7 @@ void Upload::send_whole() {
   settle_put(response);
 }
 
-void Upload::finish() {
+void BlobUpload::finish() {
   settle_put(target_.send([&] {
     HttpRequest request;
     request.url = with_digest(*session_, plan_.blob.digest).str();
@@ -204,7 +204,7 @@ void Upload::finish() {
   }));
 }
 
-void Upload::settle_put(const HttpResponse& response) {
+void BlobUpload::settle_put(const HttpResponse& response) {
   if (!response.failure && response.ok()) {
     const auto found = response.headers.find("docker-content-digest");
     if (found && trim(*found) != plan_.blob.digest.str() &&
@@ -231,7 +231,7 @@ void Upload::settle_put(const HttpResponse& response) {
   broke_off(response);
 }
 
-bool Upload::is_there() const {
+bool BlobUpload::is_there() const {
   const HttpResponse response = target_.send([&] {
     HttpRequest request;
     request.url = target_.url("blobs/" + plan_.blob.digest.str()).str();
@@ -241,7 +241,7 @@ bool Upload::is_there() const {
   return !response.failure && response.status == 200;
 }
 
-HttpRequest Upload::carrying(const char* method, const Url& url, std::uint64_t size) {
+HttpRequest BlobUpload::carrying(const char* method, const Url& url, std::uint64_t size) {
   HttpRequest request;
   request.url = url.str();
   request.method = method;
@@ -254,7 +254,7 @@ HttpRequest Upload::carrying(const char* method, const Url& url, std::uint64_t s
 }
 
 // The content's bytes from `at` on. A chunk goes on with the Source that the one before had.
-std::size_t Upload::read(std::span<std::byte> buffer, std::uint64_t& at, std::uint64_t end) {
+std::size_t BlobUpload::read(std::span<std::byte> buffer, std::uint64_t& at, std::uint64_t end) {
   if (at == end) return 0;
   if (!source_ || source_at_ != at) {
     source_ = plan_.content(at);
@@ -272,12 +272,12 @@ std::size_t Upload::read(std::span<std::byte> buffer, std::uint64_t& at, std::ui
   return count;
 }
 
-void Upload::take_location(const HttpResponse& response) {
+void BlobUpload::take_location(const HttpResponse& response) {
   session_ = target_.location(response);
   if (!whole_) state_.save(session_->str());
 }
 
-void Upload::accepted(std::uint64_t offset) {
+void BlobUpload::accepted(std::uint64_t offset) {
   offset_ = offset;
   tell(offset);
   if (offset_ < furthest_ + kProgress && offset_ < plan_.blob.size) return;
@@ -285,14 +285,14 @@ void Upload::accepted(std::uint64_t offset) {
   furthest_ = std::max(furthest_, offset_);
 }
 
-void Upload::broke_off(const HttpResponse& response) {
+void BlobUpload::broke_off(const HttpResponse& response) {
   certain_ = false;
   if (!response.failure && response.status == 416) return retry_.failed(refusal(response));
   target_.failed(response, retry_);
 }
 
 // Whether there is a smaller chunk to try.
-bool Upload::shrink(const HttpResponse& response) {
+bool BlobUpload::shrink(const HttpResponse& response) {
   const std::uint64_t sent = std::min(chunk_, plan_.blob.size - offset_);
   const std::uint64_t least = std::max(least_chunk_, kSmallestChunk);
   if (sent <= least)
@@ -305,13 +305,13 @@ bool Upload::shrink(const HttpResponse& response) {
 }
 
 // The upload is gone without a failure that explains it: once may happen (the registry cleans up).
-void Upload::start_over(const HttpResponse& response) {
+void BlobUpload::start_over(const HttpResponse& response) {
   if (started_over_ == kMostStartsOver) throw refusal(response);
   ++started_over_;
   lose_session();
 }
 
-void Upload::lose_session() {
+void BlobUpload::lose_session() {
   session_.reset();
   offset_ = 0;
   certain_ = false;
@@ -320,7 +320,7 @@ void Upload::lose_session() {
 }
 
 // Bytes that go a second time are not told again.
-void Upload::tell(std::uint64_t offset) {
+void BlobUpload::tell(std::uint64_t offset) {
   if (offset <= told_) return;
   if (plan_.on_bytes) plan_.on_bytes(offset - told_);
   told_ = offset;

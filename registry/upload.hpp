@@ -31,9 +31,9 @@ struct UploadPlan {
   std::uint64_t chunk = 0;
 };
 
-class Upload {
+class BlobUpload {
  public:
-  Upload(const UploadTarget& target, UploadState& state, UploadPlan plan)
+  BlobUpload(const UploadTarget& target, UploadState& state, UploadPlan plan)
       : target_(target),
         state_(state),
         plan_(std::move(plan)),

@@ -81,6 +81,7 @@ std::string Url::shown() const {
 }
 
 std::string url_escape(std::string_view text) {
+  if (text.empty()) return {};  // curl_easy_escape() takes a length of 0 for "up to the NUL"
   char* escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
   if (escaped == nullptr) throw Error(ExitCode::internal, "cannot escape a URL");
   std::string result = escaped;

@@ -64,11 +64,13 @@ class Relay:
         clean = self.pump(server, client, True)
         if not clean:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        # close() does nothing while the other thread still waits in recv(); this wakes it.
         for end in (client, server):
             try:
-                end.shutdown(socket.SHUT_RDWR) if clean else None
+                end.shutdown(socket.SHUT_RDWR if clean or end is server else socket.SHUT_RD)
             except OSError:
                 pass
+        upward.join()
         with self.lock:
             self.open -= {client, server}
         client.close()

@@ -19,15 +19,15 @@ inline void expect(bool held, const char* promise) {
   std::abort();
 }
 
-/// Runs a parser on hostile bytes: it may refuse them with Error{verification}, nothing else.
-/// Whether it took them.
+/// Runs a parser on hostile bytes: it may refuse them with `refusal`, nothing else. Whether it took
+/// them.
 template <typename Parser>
-bool accepts(Parser&& parser) {
+bool accepts(Parser&& parser, ExitCode refusal = ExitCode::verification) {
   try {
     parser();
     return true;
   } catch (const Error& error) {
-    expect(error.code() == ExitCode::verification, "bad bytes are Error{verification}");
+    expect(error.code() == refusal, "bad bytes are refused with the exit code they deserve");
     return false;
   }
 }
@@ -46,6 +46,14 @@ class BytesSource final : public RandomSource {
  private:
   std::string_view bytes_;
 };
+
+/// Cuts the first line off `rest`, without its line break.
+inline std::string_view take_line(std::string_view& rest) {
+  const auto end = rest.find('\n');
+  const auto line = rest.substr(0, end);
+  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  return line;
+}
 
 inline std::string_view text(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};

@@ -27,11 +27,30 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def build_peers():
+    go = shutil.which("go") or "/usr/local/go/bin/go"
+    for name, module in PEERS.items():
+        marker = os.path.join(CACHE, f".{name}-{module.rsplit('@', 1)[1]}")
+        if os.path.exists(marker) and os.path.exists(os.path.join(CACHE, name)):
+            continue
+        say(f"compiling {module}")
+        os.makedirs(CACHE, exist_ok=True)
+        subprocess.run([go, "install", module], check=True, cwd="/", env={
+            **os.environ, "GOBIN": CACHE, "GOPATH": f"{LAB}/go", "GOCACHE": f"{LAB}/go-build",
+            "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -buildvcs=false", "CGO_ENABLED": "0"})
+        open(marker, "w").close()
+    for name in ("docker-registry", "skopeo", "tc", "g++"):
+        if not shutil.which(name):
+            sys.exit(f"{name} is missing: apt-get install docker-registry skopeo iproute2 g++")
+    if not os.path.exists(KBUNDLE):
+        sys.exit(f"{KBUNDLE} is missing: cmake --preset release && cmake --build --preset release")
+
+
 class Measured:
     """One command's wall time and CPU time in seconds, peak memory of its largest process in MB."""
 
-    def __init__(self, wall, cpu, memory, status):
-        self.wall, self.cpu, self.memory, self.status = wall, cpu, memory, status
+    def __init__(self, wall, cpu, memory, status, said):
+        self.wall, self.cpu, self.memory, self.status, self.said = wall, cpu, memory, status, said
 
 
 class Work:
@@ -42,10 +61,13 @@ class Work:
         self.memory = tempfile.mkdtemp(prefix="kbundle-bench-", dir=MEMORY)
         self.disk = tempfile.mkdtemp(prefix="work-", dir=CACHE)
         self.children = []
-        self.made = 0
         self.home = self.folder("home")
         self.environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-        self.environment.update(HOME=self.home, XDG_RUNTIME_DIR=self.home)
+        self.environment.update(HOME=self.home, XDG_RUNTIME_DIR=self.home,
+                                PATH=CACHE + ":" + os.environ["PATH"])
+        for name in ("measure", "drain"):
+            subprocess.run(["g++", "-std=c++20", "-O2", "-o", f"{self.memory}/{name}",
+                            f"{HERE}/{name}.cpp"], check=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         return self
 
@@ -56,10 +78,7 @@ class Work:
         shutil.rmtree(self.disk, ignore_errors=True)
 
     def folder(self, name, on_disk=False):
-        self.made += 1
-        path = os.path.join(self.disk if on_disk else self.memory, f"{self.made}-{name}")
-        os.makedirs(path)
-        return path
+        return tempfile.mkdtemp(prefix=f"{name}-", dir=self.disk if on_disk else self.memory)
 
     def start(self, command, **options):
         options.setdefault("stdout", subprocess.DEVNULL)
@@ -79,32 +98,12 @@ class Work:
                 child.kill()
                 child.wait()
 
-    def build_peers(self):
-        self.environment["PATH"] = CACHE + ":" + os.environ["PATH"]
-        go = shutil.which("go") or "/usr/local/go/bin/go"
-        for name, module in PEERS.items():
-            marker = os.path.join(CACHE, f".{name}-{module.rsplit('@', 1)[1]}")
-            if os.path.exists(marker) and os.path.exists(os.path.join(CACHE, name)):
-                continue
-            say(f"compiling {module}")
-            subprocess.run([go, "install", module], check=True, cwd="/", env={
-                **os.environ, "GOBIN": CACHE, "GOPATH": f"{LAB}/go", "GOCACHE": f"{LAB}/go-build",
-                "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -buildvcs=false", "CGO_ENABLED": "0"})
-            open(marker, "w").close()
-        for name in ("measure", "drain"):
-            subprocess.run(["g++", "-std=c++20", "-O2", "-o", f"{self.memory}/{name}",
-                            f"{HERE}/{name}.cpp"], check=True)
-        for name in ("docker-registry", "skopeo", "tc"):
-            if not shutil.which(name):
-                sys.exit(f"{name} is missing: apt-get install docker-registry skopeo iproute2")
-        if not os.path.exists(KBUNDLE):
-            sys.exit(f"{KBUNDLE} is missing: cmake --preset release && cmake --build --preset release")
-
     def measure(self, command, limit=120):
         """Runs a command (a list, or a text for sh) and says what it used. `limit` in seconds."""
         if isinstance(command, str):
             command = ["sh", "-ec", command]
-        figures, log = f"{self.memory}/measured", f"{self.memory}/measured.log"
+        folder = self.folder("measured")
+        figures, log = f"{folder}/figures", f"{folder}/log"
         with open(log, "wb") as output:
             child = subprocess.Popen([f"{self.memory}/measure", figures, *command], stdout=output,
                                      stderr=output, stdin=subprocess.DEVNULL, env=self.environment,
@@ -114,18 +113,17 @@ class Work:
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
-                return Measured(limit, 0, 0, 124)
+                return Measured(limit, 0, 0, 124, "took too long")
         with open(figures) as file:
             wall, cpu, kib, status = file.read().split()
-        return Measured(float(wall), float(cpu), int(kib) * 1024 / 1e6, int(status))
-
-    def said(self):
-        with open(f"{self.memory}/measured.log", errors="replace") as file:
-            return file.read()[-2000:]
+        with open(log, errors="replace") as file:
+            said = file.read()[-2000:]
+        return Measured(float(wall), float(cpu), int(kib) * 1024 / 1e6, int(status), said)
 
     def has_verb(self, verb):
-        run = subprocess.run([KBUNDLE, verb, "--help"], env=self.environment, capture_output=True)
-        return run.returncode == 0
+        shown = subprocess.run([KBUNDLE, "--help"], env=self.environment, capture_output=True,
+                               text=True).stdout
+        return any(line.split()[:1] == [verb] for line in shown.splitlines())
 
 
 def free_port():

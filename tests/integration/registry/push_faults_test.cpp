@@ -99,6 +99,8 @@ TEST_CASE("killed in the middle of a chunk: the next run goes on at that byte") 
         [&](std::uint64_t) { return std::make_unique<Deadly>(registry.content); }, nullptr);
   });
   CHECK(wait_for(child) == 128 + SIGKILL);
+  // Until the registry has noticed.
+  for (int i = 0; i < 100 && registry.requests("PATCH").size() < 2; ++i) ::usleep(50'000);
   registry.push("good", state.path);
   REQUIRE(registry.offsets.size() == 1);
   CHECK(registry.offsets[0] > 19 * kMiB);
@@ -111,6 +113,15 @@ TEST_CASE("a token that runs out during an upload is renewed, the chunk sent aga
   CHECK(registry.requests("GET").size() >= 2);  // two tokens
   CHECK(registry.received() == registry.content.size());
   CHECK(registry.requests("PUT").back().at(3) == "Bearer t2");
+}
+
+TEST_CASE("a mount asks for both repositories, a scope parameter each") {
+  UploadRegistry registry;
+  PushClient client(registry.options());
+  CHECK_FALSE(client.mount(registry.repository("expire"), registry.blob.digest, "good/y"));
+  CHECK_THAT(registry.requests("GET").at(0).at(0),
+             Contains("&scope=repository%3Aexpire%2Fx%3Apull%2Cpush"
+                      "&scope=repository%3Agood%2Fy%3Apull"));
 }
 
 TEST_CASE("a registry without chunks gets the blob in one piece") {

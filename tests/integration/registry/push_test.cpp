@@ -176,6 +176,12 @@ TEST_CASE("a killed push is resumed by the next run, without the chunks that arr
   CHECK(blob.told == blob.bytes.size());
   CHECK(pulls(registry, "killed/image", blob.descriptor));
   CHECK(files_in(state.path) == 0);
+
+  // As if that run had been killed after the registry had all of it.
+  write(state.path / (sha256(image.name() + "/" + blob.descriptor.digest.str()).hex() + ".json"),
+        R"({"location":"http://127.0.0.1/"})");
+  CHECK(client.has_blob(image, blob.descriptor));
+  CHECK(files_in(state.path) == 0);
 }
 
 TEST_CASE("killed in the middle of a chunk: docker-registry loses the upload, the push does not") {

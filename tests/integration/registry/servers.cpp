@@ -135,8 +135,8 @@ DockerRegistry::DockerRegistry(const Options& options) : options_(options), port
       "http:\n  addr: 127.0.0.1:{}\n",
       (folder_.path / "storage").string(), port_);
   if (!options.certificate.empty())
-    config +=
-        fmt::format("  tls: {{certificate: {}, key: {}}}\n", options.certificate, options.key);
+    config += fmt::format("  tls: {{certificate: {}, key: {}, clientcas: [{}]}}\n",
+                          options.certificate, options.key, options.client_ca);
   if (options.password) {
     // bcrypt of "secret"
     write(folder_.path / "htpasswd",

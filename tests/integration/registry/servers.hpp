@@ -42,6 +42,7 @@ class DockerRegistry {
   struct Options {
     bool password = false;  ///< user "tester", password "secret"
     std::string certificate, key;
+    std::string client_ca{};  ///< clients must show a certificate by it
   };
   DockerRegistry() : DockerRegistry(Options{}) {}
   explicit DockerRegistry(const Options& options);

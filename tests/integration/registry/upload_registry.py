@@ -172,8 +172,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return refuse(416, "RANGE_INVALID")
         cut = have and mode == "cut" and once("cut")
         data = self.body(length // 2 if cut else None)
-        self.note(len(data))
         uploads[session] += data
+        self.note(len(data))
         if cut or len(data) < length:
             self.close_connection = True
             return

@@ -280,6 +280,18 @@ TEST_CASE("two architectures in one bundle") {
   CHECK(bundle.inventory().find_file("kubelet", {"linux", "arm64", ""}) != nullptr);
 }
 
+TEST_CASE("--arch all is every architecture that there are programs for") {
+  Site site;
+  site.options.architectures = {"all"};
+  const BuildReport report = site.run();
+  CHECK(report.bundle.filename() == "kubernetes-v1.18.2-linux-amd64-arm64.tar.zst");
+  site.options.lock_file = site.options.output_dir / "bundle.lock";
+  CHECK(site.run().id == report.id);
+  site.options.lock_file.reset();
+  site.options.architectures = {"all", "amd64"};
+  CHECK(says(site.failure(), "\"all\""));
+}
+
 TEST_CASE("without, extra images and one's own network manifest") {
   Site site;
   site.upstream.add_image("docker.io/library/busybox:1", {"amd64", "arm64"});

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "registry/upstream.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "registry/upstream.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace kbundle::test {

@@ -45,6 +45,15 @@ TEST_CASE("v1.18.2 asks for these eight images") {
   CHECK(cni->pod_subnet == "10.244.0.0/16");
 }
 
+TEST_CASE("all architectures are those that every program is published for") {
+  const Catalog& catalog = Catalog::builtin();
+  // containerd 1.6 was not built for the others.
+  CHECK(catalog.architectures(catalog.facts("v1.18.2"), {}) == Strings{"amd64", "arm64"});
+  const Strings four{"amd64", "arm64", "ppc64le", "s390x"};
+  CHECK(catalog.architectures(catalog.facts("v1.18.2"), {"containerd"}) == four);
+  CHECK(catalog.architectures(catalog.facts("v1.36.0"), {}) == four);
+}
+
 TEST_CASE("v1.34.4 asks for its own images") {
   const KubernetesFacts facts = Catalog::builtin().facts("1.34.4");
   CHECK(facts.images == Strings{"registry.k8s.io/kube-apiserver:v1.34.4",
