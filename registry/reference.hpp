@@ -32,8 +32,8 @@ class Reference {
 
   Reference with_host(std::string host) const;
   Reference with_repository(std::string repository) const;
-  Reference with_tag(std::string tag) const;      ///< empty takes the tag away
-  Reference with_digest(Digest digest) const;     ///< empty takes the digest away
+  Reference with_tag(std::string tag) const;   ///< empty takes the tag away
+  Reference with_digest(Digest digest) const;  ///< empty takes the digest away
   auto operator<=>(const Reference&) const = default;
 
  private:

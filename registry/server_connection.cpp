@@ -10,6 +10,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,7 +80,7 @@ class Connection {
   asio::awaitable<bool> serve_one() {
     Parser parser;
     parser.header_limit(kMaxHeader);
-    parser.body_limit(boost::none);  // no body is read
+    parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // none is read
     restart_timeout();
     ErrorCode error;
     co_await http::async_read_header(stream_, unread_, parser,

@@ -108,17 +108,16 @@ def resetting(work, image_set, far, count):
 
 
 def run(work, image_sets, quick):
-    count = 3 if quick else 7
-    for image_set in image_sets:
+    for image_set, count in zip(image_sets, (7, 5)):
         for on_disk, where in ((False, "to memory"), (True, "to disk and synced")):
-            yield compare(work, image_set, on_disk, count, f"loopback, {where}")
+            yield compare(work, image_set, on_disk, 3 if quick else count, f"loopback, {where}")
     if quick:
         return
     far = lines.Lines.of(work, image_sets, TOOLS)
-    for shared, what in ((True, "in all"), (False, "each connection")):
-        far.shape(shared)
-        for image_set in image_sets:
-            yield compare_lines(work, image_set, far, 2,
-                                f"{lines.RATE} Mbit/s {what}, {lines.DELAY} ms")
-        if shared:
-            yield resetting(work, image_sets[0], far, 3)
+    line = f"{lines.RATE} Mbit/s {{}}, {lines.DELAY} ms"
+    far.shape(shared=True)
+    for image_set in image_sets:
+        yield compare_lines(work, image_set, far, 2, line.format("in all"))
+    yield resetting(work, image_sets[0], far, 2)
+    far.shape(shared=False)
+    yield compare_lines(work, image_sets[0], far, 2, line.format("each connection"))
