@@ -62,9 +62,9 @@ class Body {
 
 /// The most that one compressed frame holds when kbundle writes.
 inline constexpr std::uint64_t kFrameContent = 16U << 20U;
-/// The most that one frame of raw blocks holds: one block, the largest that zstd allows. A blob that is compressed already (a layer) is kept
-/// in such frames, so that any part of it is read and verified in little memory: serving it to many
-/// takes this much for each.
+/// The most that one frame of raw blocks holds: one block, the largest that zstd allows. A blob
+/// that is compressed already (a layer) is kept in such frames, so that any part of it is read and
+/// verified in little memory: serving it to many takes this much for each.
 inline constexpr std::uint64_t kRawFrameContent = 128U << 10U;
 /// Members up to this size (manifests, configs) have a frame of their own, for the same reason.
 inline constexpr std::uint64_t kSmallMember = 64U << 10U;

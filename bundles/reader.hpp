@@ -60,7 +60,7 @@ class Bundle {
   /// A blob's bytes as a stream that fails at the end unless the digest held. Throws
   /// Error{verification} when the bundle has no such blob. The Bundle must outlive the stream;
   /// several streams may be read at once by several threads. A stream takes the memory of one
-  /// stored frame and its window: with kbundle's own bundles 0.3 MB for blobs that were compressed
+  /// stored frame and its window: with kbundle's own bundles 0.2 MB for blobs that were compressed
   /// already (layers) and for small ones, and 33 MB at most for others (programs).
   std::unique_ptr<Source> open_blob(const Digest& digest) const;
   /// `size` bytes of a blob from `offset` on. Each frame's stored bytes are compared with its

@@ -108,6 +108,13 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_install(app, globals);
   cli::add_serve(app, globals);
   cli::add_version(app);
+  // `--plain-http HOST BUNDLE`: a flag that may be repeated takes one value each time, not all that
+  // follow.
+  for (CLI::App* verb : app.get_subcommands({})) {
+    for (CLI::Option* option : verb->get_options()) {
+      if (!option->get_positional()) option->allow_extra_args(false);
+    }
+  }
 }
 
 }  // namespace

@@ -36,10 +36,8 @@ class Upload {
       complete_[i] = client_.manifest_digest(images_[i].target) == images_[i].root;
     });
     send_blobs();
-    if (!settings_.dry_run) {
-      for_each_parallel(images_.size(), settings_.parallel,
-                        [&](std::size_t i) { send_documents(i); });
-    }
+    for_each_parallel(images_.size(), settings_.parallel,
+                      [&](std::size_t i) { send_documents(i); });
     return std::move(outcomes_);
   }
 
@@ -81,7 +79,7 @@ class Upload {
         held_by = image.target.repository();
         continue;
       }
-      const std::string& source = held_by.empty() ? image.mount_from : held_by;
+      const std::string source = held_by.empty() ? image.mount_from : held_by;
       held_by = image.target.repository();
       if (settings_.dry_run) {
         note(i, Uploaded::pushed, job.blob.size);
@@ -99,6 +97,8 @@ class Upload {
 
   void send_documents(std::size_t i) {
     if (complete_[i]) return;
+    note(i, Uploaded::mounted, 0);  // at least the name is new
+    if (settings_.dry_run) return;
     const UploadImage& image = images_[i];
     for (const ImageTree::Document& document : image.documents) {
       const Descriptor& descriptor = document.descriptor;
@@ -110,7 +110,6 @@ class Upload {
       }
       client_.manifest(name, document.bytes, descriptor.media_type);
     }
-    note(i, Uploaded::mounted, 0);  // at least the name is new
   }
 
   void note(std::size_t image, Uploaded how, std::uint64_t sent) {

@@ -1,6 +1,6 @@
-// Debian's libcurl.a speaks more than HTTP, and the libraries for the rest have no archives, or pull
-// in a dozen more. The static executable allows libcurl http and https only, so nothing below is
-// ever reached but the initialisers, which report success; the others report "nothing".
+// Debian's libcurl.a speaks more than HTTP, and the libraries for the rest have no archives, or
+// pull in a dozen more. The static executable allows libcurl http and https only, so nothing below
+// is ever reached but the initialisers, which report success; the others report "nothing".
 
 // One function per symbol: what it takes and gives is not said, as nobody calls it.
 #define KBUNDLE_ABSENT(name) \
