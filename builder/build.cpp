@@ -6,7 +6,6 @@
 #include <set>
 
 #include "builder/cni.hpp"
-#include "builder/disk.hpp"
 #include "builder/pack.hpp"
 #include "builder/programs.hpp"
 #include "builder/report.hpp"
@@ -15,6 +14,7 @@
 #include "bundles/keys.hpp"
 #include "bundles/sums.hpp"
 #include "bundles/writer.hpp"
+#include "core/disk.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/lock.hpp"
@@ -195,7 +195,7 @@ SigningKey signing_key(const std::filesystem::path& file, Progress& progress) {
 
 void check_download_room(const Fetcher& fetcher, const Settings& settings,
                          const std::vector<BlobToFetch>& blobs) {
-  std::uint64_t cache = missing_bytes(fetcher.store(), blobs);
+  std::uint64_t cache = needed_bytes(fetcher.store(), blobs);
   std::uint64_t bundle = total_bytes(blobs);
   if (settings.lock) {  // otherwise the sizes of programs are not known before they are here
     for (const LockedFile& file : settings.lock->files) {

@@ -15,6 +15,7 @@ class ProcessLock {
   explicit ProcessLock(const std::filesystem::path& path, bool inherit = false);
 
  private:
+  void take(const std::filesystem::path& path);
   UniqueFd fd_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/disk.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/lock.hpp"
@@ -36,6 +37,16 @@ std::vector<Reference> wanted_images(const PullOptions& options, const Platform&
   return images;
 }
 
+// Temporaries of a run that was killed while it published a file.
+void remove_leftovers(const std::filesystem::path& layout, Progress& progress) {
+  std::uint64_t freed = 0;
+  for (const auto& folder : {layout, layout / "blobs" / "sha256"})
+    freed += remove_stale_temporaries(folder);
+  if (freed > 0)
+    progress.line(fmt::format("removed what an interrupted run left in {}: {}",
+                              printable(layout.string()), human_size(freed)));
+}
+
 PullReport::Image report_of(const ImageTree& tree) {
   PullReport::Image image{tree.name.str(),       tree.root,  tree.from, 0,
                           tree.referrers.size(), tree.sparse};
@@ -59,6 +70,7 @@ PullReport pull(const PullOptions& options, Progress& progress) {
   PullReport report;
   {
     const ProcessLock lock(lock_file);
+    remove_leftovers(options.output_dir, progress);
     const auto upstream = make_upstream(options.transport);
     Fetcher fetcher(*upstream, options.mirrors, store);
 
@@ -70,6 +82,7 @@ PullReport pull(const PullOptions& options, Progress& progress) {
     std::vector<BlobToFetch> blobs;
     for (const ImageTree& tree : trees)
       blobs.insert(blobs.end(), tree.blobs.begin(), tree.blobs.end());
+    check_room({{options.output_dir, needed_bytes(store, blobs), "the images"}});
     fetch_blobs(fetcher, blobs, options.parallel, progress);
 
     LayoutIndex index = LayoutIndex::read(options.output_dir / "index.json");

@@ -178,6 +178,12 @@ std::optional<std::uint64_t> BlobStore::find(const Digest& digest) const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+std::uint64_t BlobStore::partial_size(const Digest& digest) const {
+  std::error_code absent;
+  const auto size = std::filesystem::file_size(partial_path(root_, digest), absent);
+  return absent ? 0 : size;
+}
+
 std::unique_ptr<Source> BlobStore::open(const Digest& digest, std::uint64_t offset) const {
   const std::filesystem::path path = path_of(digest);
   UniqueFd fd = open_file(path, O_RDONLY | O_NOFOLLOW);

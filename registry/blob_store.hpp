@@ -27,6 +27,8 @@ class BlobStore {
   /// packer hashes it again on use.
   std::optional<std::uint64_t> find(const Digest& digest) const;
   std::unique_ptr<Source> open(const Digest& digest, std::uint64_t offset = 0) const;
+  /// How many bytes of it a broken-off download left.
+  std::uint64_t partial_size(const Digest& digest) const;
   /// A small blob in one piece (manifests), verified. Error{verification} when it does not match
   /// or is larger than `limit`.
   std::string read(const Digest& digest, std::uint64_t limit = 4U << 20U) const;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/error.hpp"
@@ -301,6 +302,17 @@ std::uint64_t missing_bytes(const BlobStore& store, const std::vector<BlobToFetc
   for (const BlobToFetch& blob : blobs) {
     if (!seen.insert(blob.descriptor.digest).second) continue;
     if (!has(store, blob.descriptor.digest, blob.descriptor.size)) bytes += blob.descriptor.size;
+  }
+  return bytes;
+}
+
+std::uint64_t needed_bytes(const BlobStore& store, const std::vector<BlobToFetch>& blobs) {
+  std::uint64_t bytes = 0;
+  std::set<Digest> seen;
+  for (const BlobToFetch& blob : blobs) {
+    const Descriptor& wanted = blob.descriptor;
+    if (!seen.insert(wanted.digest).second || has(store, wanted.digest, wanted.size)) continue;
+    bytes += wanted.size - std::min(wanted.size, store.partial_size(wanted.digest));
   }
   return bytes;
 }

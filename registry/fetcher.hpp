@@ -98,7 +98,10 @@ std::unique_ptr<Source> open_cached(BlobStore& store, const Digest& digest);
 
 /// Of these, each digest once: bytes.
 std::uint64_t total_bytes(const std::vector<BlobToFetch>& blobs);
-/// Of these, what the store has not got: bytes.
+/// Of these, what the store has not got, broken-off downloads included: bytes.
 std::uint64_t missing_bytes(const BlobStore& store, const std::vector<BlobToFetch>& blobs);
+
+/// Of these, what has still to come to the disk: bytes.
+std::uint64_t needed_bytes(const BlobStore& store, const std::vector<BlobToFetch>& blobs);
 
 }  // namespace kbundle

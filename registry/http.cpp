@@ -362,8 +362,9 @@ bool HttpClient::is_plain(std::string_view host) const {
 
 HttpResponse HttpClient::send(const HttpRequest& request) {
   Url url = Url::parse(request.url);
-  if (is_plain(url.host())) url = url.as_http();
-  if (!url.is_https() && !is_plain(url.host()))
+  const bool plain = is_plain(url.host());
+  if (plain) url = url.as_http();
+  if (!url.is_https() && !plain)
     throw Error(ExitCode::usage, url.shown() + " would be fetched over plain HTTP",
                 "use https://, or allow it with --plain-http " + url.host());
   const Url first = url;
@@ -384,7 +385,8 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
       throw Error(ExitCode::network, fmt::format("{}: a redirect ({}) that leads nowhere",
                                                  url.shown(), response.status));
     // Plain HTTP is for the hosts that were named, not for whomever they point at.
-    if (!next->is_https() && (url.is_https() || !is_plain(next->host())))
+    const bool allowed = is_plain(next->host()) || is_plain(next->host() + ":80");
+    if (!next->is_https() && (url.is_https() || !allowed))
       throw Error(ExitCode::network, fmt::format("{}: refused its redirect to plain HTTP ({})",
                                                  url.shown(), next->shown()));
     // Once gone it stays gone, even if the chain leads back.

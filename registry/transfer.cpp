@@ -173,7 +173,22 @@ void handle_refusal(const HttpResponse& response, const Remote& remote, Retry& r
   retry.failed(error, parse_retry_after(response.headers.find("retry-after").value_or("")));
 }
 
+int Transfer::attempts_after(const HttpResponse::Failure& failure, const Remote& remote) {
+  const std::lock_guard guard(mutex_);
+  const bool answered = answered_.contains(Url::parse(remote.url).host());
+  return failure.reached || answered ? attempts_ : kUnreachableAttempts;
+}
+
 HttpResponse Transfer::send(HttpRequest request, const Remote& remote) {
+  HttpResponse response = send_authorised(std::move(request), remote);
+  if (!response.failure) {
+    const std::lock_guard guard(mutex_);
+    answered_.insert(Url::parse(remote.url).host());
+  }
+  return response;
+}
+
+HttpResponse Transfer::send_authorised(HttpRequest request, const Remote& remote) {
   if (remote.host.empty()) return http_.send(request);
   request.authorization = authenticator_.known(remote.host, remote.scope);
   HttpResponse response = http_.send(request);
@@ -213,7 +228,7 @@ std::optional<Document> Transfer::document(const Remote& remote, std::uint64_t l
     const HttpResponse response = send(std::move(request), remote);
     if (response.failure) {
       retry.failed(response.failure->error, std::nullopt,
-                   response.failure->reached ? attempts_ : kUnreachableAttempts);
+                   attempts_after(*response.failure, remote));
     } else if (response.status == 200) {
       document.headers = response.headers;
       return document;
@@ -249,7 +264,7 @@ bool Transfer::fill(const Remote& remote, BlobStore::Partial& partial, const Dow
     if (filling.progressed()) retry.progressed();
     if (response.failure) {
       retry.failed(response.failure->error, std::nullopt,
-                   response.failure->reached ? attempts_ : kUnreachableAttempts);
+                   attempts_after(*response.failure, remote));
     } else if (response.status == 404) {
       return false;
     } else if (response.status == 416) {

@@ -1,4 +1,4 @@
-#include "builder/disk.hpp"
+#include "core/disk.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ void check_room(const std::vector<DiskNeed>& needs) {
     throw Error(ExitCode::disk,
                 fmt::format("not enough room for {}: {} needed, {} free", disk.what,
                             human_size(disk.need), human_size(disk.have)),
-                "make room, or name other folders with --output and --cache");
+                "make room, or name another folder; what is there already is kept");
   }
 }
 
