@@ -83,6 +83,11 @@ std::string how_to_pull(const ServeOptions& options, const Bundle& bundle,
   if (options.plain_http)
     text += fmt::format(
         "\nDocker needs {{\"insecure-registries\": [\"{}\"]}} in /etc/docker/daemon.json\n", host);
+  else
+    text += fmt::format(
+        "\nif its certificate is from a private CA, the nodes need that: for containerd\n"
+        "  ca = \"FILE\"  below each capabilities line, for Docker /etc/docker/certs.d/{}/ca.crt\n",
+        host);
   return text + "\n";
 }
 
