@@ -210,7 +210,7 @@ void check_download_room(const Fetcher& fetcher, const Settings& settings,
 // Copies the static executable beside the bundle; false when there is none for these sites.
 bool copy_site_executable(const Settings& settings, Progress& progress) {
   const auto& from = settings.site_executable;
-  const std::string host = host_architecture();
+  const std::string host = Platform::of_host().architecture;
   const bool fits = std::any_of(settings.platforms.begin(), settings.platforms.end(),
                                 [&](const Platform& each) { return each.architecture == host; });
   if (!fits || !std::filesystem::is_regular_file(from)) {

@@ -1,7 +1,6 @@
 #include "builder/settings.hpp"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 
@@ -31,7 +30,7 @@ void sort_once(std::vector<std::string>& words) {
 void settle_architectures(Settings& settings, const BuildOptions& options, const Catalog& catalog) {
   std::vector<std::string> architectures = options.architectures;
   if (architectures.empty() && settings.lock) architectures = settings.lock->architectures;
-  if (architectures.empty()) architectures = {host_architecture()};
+  if (architectures.empty()) architectures = {Platform::of_host().architecture};
   if (architectures == std::vector<std::string>{"all"}) {
     const bool locked = options.without.empty() && settings.lock;
     architectures =
@@ -110,15 +109,6 @@ void settle_extra_images(Settings& settings, const BuildOptions& options) {
 }
 
 }  // namespace
-
-std::string host_architecture() {
-  utsname name{};
-  ::uname(&name);
-  const std::string machine = name.machine;
-  if (machine == "x86_64") return "amd64";
-  if (machine == "aarch64") return "arm64";
-  return machine;  // ppc64le and s390x are called the same
-}
 
 std::string Settings::bundle_name() const {
   std::string name = "kubernetes-" + facts.version.str() + "-linux";

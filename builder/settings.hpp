@@ -30,9 +30,6 @@ struct Settings {
 /// Error{usage} for what does not go together, a lock that was made for something else included.
 Settings settle(const BuildOptions& options, const Catalog& catalog);
 
-/// "amd64", from uname(2).
-std::string host_architecture();
-
 /// What the build would fetch, from where, and what it would write; no network.
 std::string plan_text(const Settings& settings, const BuildOptions& options,
                       const Catalog& catalog);

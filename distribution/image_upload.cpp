@@ -71,7 +71,13 @@ class Upload {
   }
 
   void send_blob(const BlobJob& job, ProgressTask& task) {
-    std::string held_by;  // a repository that has the blob by now
+    std::string held_by;     // a repository that has the blob by now
+    std::uint64_t told = 0;  // a blob counts once, however many repositories it goes to
+    const auto on_bytes = [&](std::uint64_t bytes) {
+      const auto part = std::min(bytes, job.blob.size - told);
+      told += part;
+      task.advance(part);
+    };
     for (const std::size_t i : job.images) {
       const UploadImage& image = images_[i];
       if (held_by == image.target.repository()) continue;
@@ -88,11 +94,11 @@ class Upload {
       } else {
         client_.blob(
             image.target, job.blob,
-            [&](std::uint64_t offset) { return content_(job.blob, offset); }, nullptr);
+            [&](std::uint64_t offset) { return content_(job.blob, offset); }, on_bytes);
         note(i, Uploaded::pushed, job.blob.size);
       }
     }
-    task.advance(job.blob.size);
+    on_bytes(job.blob.size);
   }
 
   void send_documents(std::size_t i) {
