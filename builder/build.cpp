@@ -104,13 +104,15 @@ void warn_of_dead_mirrors(const Mirrors& mirrors, Progress& progress) {
 }
 
 std::vector<ResolvedImage> resolve_images(Fetcher& fetcher, const Settings& settings,
-                                          const std::vector<WantedImage>& wanted,
+                                          const std::vector<WantedImage>& wanted, bool referrers,
                                           std::size_t parallel, Progress& progress) {
   std::vector<ResolvedImage> images(wanted.size());
   const auto task = progress.start(fmt::format("{} image names to digests", wanted.size()));
   for_each_parallel(wanted.size(), parallel, [&](std::size_t index) {
     const WantedImage& each = wanted[index];
-    images[index] = resolve_image(fetcher, each, locked_image(settings.lock, each.name.str()));
+    const LockedImage* locked = locked_image(settings.lock, each.name.str());
+    images[index] = resolve_image(fetcher, each, locked);
+    if (referrers || locked != nullptr) resolve_referrers(fetcher, images[index], locked);
   });
   task->done(settings.lock ? "the lock's" : "");
   warn_of_uncompared(images, progress);
@@ -268,7 +270,7 @@ BuildReport build(const BuildOptions& options, Progress& progress, Upstream& ups
   Resolved resolved;
   resolved.cni = resolve_cni(fetcher, settings, catalog, progress);
   resolved.images = resolve_images(fetcher, settings, wanted_images(settings, resolved.cni),
-                                   options.parallel, progress);
+                                   options.referrers, options.parallel, progress);
   std::vector<BlobToFetch> blobs;
   for (const ResolvedImage& image : resolved.images) {
     for (BlobToFetch& blob : image.blobs()) blobs.push_back(std::move(blob));

@@ -25,6 +25,7 @@ struct BuildOptions {
   std::string cni = "flannel";             ///< flannel, none, or a manifest file
   std::vector<std::string> without;        ///< components left out: "crictl", …
   std::vector<std::string> extra_images;
+  bool referrers = false;  ///< signatures, SBOMs and the like come along; with a lock: the lock's
   Mirrors mirrors;
   std::optional<std::filesystem::path> lock_file;  ///< nothing else than its digests passes
   std::filesystem::path sign_key;   ///< empty: $XDG_CONFIG_HOME or ~/.config /kbundle/signing.key

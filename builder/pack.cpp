@@ -94,6 +94,10 @@ Inventory make_inventory(const Settings& settings, const Resolved& resolved,
       add_blob(inventory, each.config.digest, each.config.size);
       for (const Descriptor& layer : each.layers) add_blob(inventory, layer.digest, layer.size);
     }
+    for (const ResolvedReferrer& each : image.referrers) {
+      add_blob(inventory, each.manifest.digest, each.manifest.size);
+      for (const Descriptor& blob : each.blobs) add_blob(inventory, blob.digest, blob.size);
+    }
   }
   for (const ResolvedFile& file : resolved.files) {
     for (const FileRecord& record : file.records) {

@@ -137,11 +137,20 @@ ImageRecord ResolvedImage::record() const {
   for (const ResolvedPlatform& each : platforms) {
     record.platforms.push_back({each.platform, each.manifest.digest, each.config.digest});
   }
+  for (const ResolvedReferrer& each : referrers) {
+    record.referrers.push_back({each.subject, each.manifest.digest, each.manifest.media_type,
+                                each.manifest.size, each.tag});
+  }
   return record;
 }
 
 LockedImage ResolvedImage::locked() const {
-  return {name.str(), digest, media_type, size};
+  LockedImage locked{name.str(), digest, media_type, size};
+  for (const ResolvedReferrer& each : referrers) {
+    locked.referrers.push_back({each.subject, each.manifest.digest, each.manifest.media_type,
+                                each.manifest.size, each.tag});
+  }
+  return locked;
 }
 
 std::vector<BlobToFetch> ResolvedImage::blobs() const {
@@ -150,6 +159,10 @@ std::vector<BlobToFetch> ResolvedImage::blobs() const {
     const Reference repository = name.with_digest(each.manifest.digest);
     blobs.push_back({repository, each.config});
     for (const Descriptor& layer : each.layers) blobs.push_back({repository, layer});
+  }
+  for (const ResolvedReferrer& each : referrers) {
+    const Reference repository = name.with_digest(each.manifest.digest);
+    for (const Descriptor& blob : each.blobs) blobs.push_back({repository, blob});
   }
   return blobs;
 }
@@ -206,6 +219,45 @@ ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted,
                             printable(image.media_type)));
   }
   return image;
+}
+
+void resolve_referrers(Fetcher& fetcher, ResolvedImage& image, const LockedImage* locked) {
+  constexpr std::size_t kMostReferrers = 1'000;
+  const auto take = [&](const Digest& subject, const Descriptor& descriptor,
+                        const std::string& tag) {
+    const Manifest manifest =
+        Manifest::parse(document(fetcher, image.name, descriptor), descriptor.media_type,
+                        fmt::format("{} of {}", descriptor.digest.str(), image.name.str()));
+    ResolvedReferrer referrer{subject, descriptor, tag, manifest.layers};
+    referrer.blobs.push_back(manifest.config);
+    image.referrers.push_back(std::move(referrer));
+  };
+  if (locked != nullptr) {
+    for (const LockedReferrer& each : locked->referrers) {
+      Descriptor descriptor;
+      descriptor.media_type = each.media_type;
+      descriptor.digest = each.digest;
+      descriptor.size = each.size;
+      take(each.subject, descriptor, each.tag);
+    }
+    return;
+  }
+  std::vector<Digest> subjects{image.digest};
+  for (const ResolvedPlatform& each : image.platforms) subjects.push_back(each.manifest.digest);
+  std::set<Digest> seen(subjects.begin(), subjects.end());
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const Digest subject = subjects[i];
+    for (const Referrer& found : fetcher.referrers(image.name.with_digest(subject))) {
+      if (!media_type::is_manifest(found.descriptor.media_type)) continue;
+      if (!seen.insert(found.descriptor.digest).second) continue;
+      if (seen.size() > kMostReferrers) {
+        throw Error(ExitCode::verification, fmt::format("more than {} manifests belong to {}",
+                                                        kMostReferrers, image.name.str()));
+      }
+      take(subject, found.descriptor, found.tag);
+      subjects.push_back(found.descriptor.digest);
+    }
+  }
 }
 
 }  // namespace kbundle

@@ -30,6 +30,14 @@ struct ResolvedPlatform {
   std::vector<Descriptor> layers;
 };
 
+/// A signature, SBOM or the like that belongs to an image.
+struct ResolvedReferrer {
+  Digest subject;
+  Descriptor manifest;
+  std::string tag;
+  std::vector<Descriptor> blobs;  ///< its config and layers
+};
+
 /// Whose word the digest of a name is.
 enum class Compared {
   lock,      ///< the lock's, which was given
@@ -46,6 +54,7 @@ struct ResolvedImage {
   std::vector<ResolvedPlatform> platforms;
   std::string from;  ///< the place that answered, or "cache"
   Compared compared = Compared::no;
+  std::vector<ResolvedReferrer> referrers;
 
   ImageRecord record() const;
   LockedImage locked() const;
@@ -58,5 +67,10 @@ struct ResolvedImage {
 /// With `locked`, that digest is asked for and nothing else passes. Documents go into the store.
 /// Error{network} when it cannot be had, Error{verification} when a platform is missing.
 ResolvedImage resolve_image(Fetcher& fetcher, const WantedImage& wanted, const LockedImage* locked);
+
+/// Finds what refers to the image, to its manifests, and to what was found so, and takes the
+/// manifests into the store; with `locked` exactly what that lists. Kinds of documents that kbundle
+/// does not know are left out.
+void resolve_referrers(Fetcher& fetcher, ResolvedImage& image, const LockedImage* locked);
 
 }  // namespace kbundle

@@ -33,11 +33,19 @@ Json to_json(const ImageRecord& image) {
                          {"manifest", one.manifest.str()},
                          {"config", one.config.str()}});
   }
-  return {{"names", image.names},
-          {"digest", image.digest.str()},
-          {"media_type", image.media_type},
-          {"size", image.size},
-          {"platforms", std::move(platforms)}};
+  Json json = {{"names", image.names},
+               {"digest", image.digest.str()},
+               {"media_type", image.media_type},
+               {"size", image.size},
+               {"platforms", std::move(platforms)}};
+  for (const auto& referrer : image.referrers) {
+    json["referrers"].push_back({{"subject", referrer.subject.str()},
+                                 {"digest", referrer.digest.str()},
+                                 {"media_type", referrer.media_type},
+                                 {"size", referrer.size},
+                                 {"tag", referrer.tag}});
+  }
+  return json;
 }
 
 // Octal with four digits, as chmod takes it.
@@ -110,6 +118,13 @@ ImageRecord image_from(const Json& json) {
   for (const auto& one : json_array(json, "platforms", kWhat)) {
     image.platforms.push_back(
         {platform_from(object(one, "platform")), digest(one, "manifest"), digest(one, "config")});
+  }
+  // An empty list is another spelling of none: serialize() gives none, and parse() compares.
+  if (json.contains("referrers")) {
+    for (const auto& one : json_array(json, "referrers", kWhat)) {
+      image.referrers.push_back({digest(one, "subject"), digest(one, "digest"),
+                                 text(one, "media_type"), number(one, "size"), text(one, "tag")});
+    }
   }
   return image;
 }

@@ -23,6 +23,16 @@ struct ImagePlatform {
   Digest config;    ///< the image ID, as Docker calls it
 };
 
+/// A manifest that belongs to an image: a signature, an SBOM, an attestation.
+/// https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#listing-referrers
+struct ReferrerRecord {
+  Digest subject;  ///< the image's digest, one of its manifests, or another referrer
+  Digest digest;
+  std::string media_type;
+  std::uint64_t size = 0;  ///< of the document behind `digest`
+  std::string tag;         ///< under which cosign looks for it ("sha256-….sig"); or empty
+};
+
 /// An image under the names the cluster will ask for.
 struct ImageRecord {
   std::vector<std::string> names;  ///< full references, the upstream name first
@@ -30,6 +40,7 @@ struct ImageRecord {
   std::string media_type;          ///< of `digest`
   std::uint64_t size = 0;          ///< of the document behind `digest`
   std::vector<ImagePlatform> platforms;
+  std::vector<ReferrerRecord> referrers{};  ///< written only where there are some
 };
 
 /// A file that install places on a node.

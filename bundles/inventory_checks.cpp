@@ -118,6 +118,25 @@ BlobSizes check_blobs(const std::vector<BlobRecord>& records) {
   return sizes;
 }
 
+void check_referrers(const ImageRecord& image, const BlobSizes& blobs, const std::string& owner) {
+  std::set<Digest> subjects{image.digest};
+  for (const auto& one : image.platforms) subjects.insert(one.manifest);
+  for (const auto& referrer : image.referrers) {
+    check_blob(blobs, referrer.digest, &referrer.size, owner);
+    if (!media_type::is_manifest(referrer.media_type)) {
+      refuse(owner + " has a referrer of an unknown type: " + quoted(referrer.media_type));
+    }
+    // In this order: a referrer of a referrer stands after it.
+    if (!subjects.contains(referrer.subject)) {
+      refuse(owner + " has a referrer of something else: " + referrer.subject.str());
+    }
+    subjects.insert(referrer.digest);
+    if (!referrer.tag.empty() && !is_word(referrer.tag)) {
+      refuse(owner + " has a referrer with a tag that is none: " + quoted(referrer.tag));
+    }
+  }
+}
+
 void check_image(const ImageRecord& image, const BlobSizes& blobs) {
   if (image.names.empty()) refuse("the image " + image.digest.str() + " has no name");
   const std::string owner = "the image " + quoted(image.names.front());
@@ -136,6 +155,7 @@ void check_image(const ImageRecord& image, const BlobSizes& blobs) {
       refuse(owner + ": its digest and its manifest do not fit its type");
     }
   }
+  check_referrers(image, blobs, owner);
   if (!index && image.platforms.size() != 1) refuse(owner + " is one manifest for many platforms");
 }
 

@@ -1,5 +1,7 @@
 #include "bundles/layout.hpp"
 
+#include <algorithm>
+
 #include "bundles/ustar.hpp"
 #include "core/json.hpp"
 #include "registry/reference.hpp"
@@ -16,6 +18,11 @@ std::string index_json(const std::vector<NamedDescriptor>& images,
                        const std::vector<FileRecord>& files) {
   Json manifests = Json::array();
   for (const auto& image : images) {
+    if (image.name.empty()) {
+      manifests.push_back(
+          {{"mediaType", image.media_type}, {"digest", image.digest.str()}, {"size", image.size}});
+      continue;
+    }
     Json annotations = {{"io.containerd.image.name", image.name}};
     const auto tag = Reference::parse(image.name).tag();
     if (!tag.empty()) annotations["org.opencontainers.image.ref.name"] = tag;
@@ -43,6 +50,9 @@ std::string bundle_index_json(const Inventory& inventory) {
   for (const auto& image : inventory.images) {
     for (const auto& name : image.names) {
       images.push_back({image.media_type, image.digest, image.size, name});
+    }
+    for (const auto& referrer : image.referrers) {
+      images.push_back({referrer.media_type, referrer.digest, referrer.size, ""});
     }
   }
   return index_json(images, inventory.files);
@@ -74,6 +84,10 @@ std::uint64_t Body::size() const {
 }
 
 std::vector<PlannedFrame> plan_frames(std::span<const MemberSpan> members) {
+  std::uint64_t total = 0;
+  for (const MemberSpan& member : members) total += member.span;
+  const auto blocks = (total / kMostRawFrames + kRawFrameContent - 1) / kRawFrameContent;
+  const auto raw_content = std::max<std::uint64_t>(1, blocks) * kRawFrameContent;
   std::vector<PlannedFrame> frames;
   std::uint64_t gathered = 0;
   const auto close = [&] {
@@ -86,9 +100,11 @@ std::vector<PlannedFrame> plan_frames(std::span<const MemberSpan> members) {
     frames.push_back({span, raw});
   };
   for (const MemberSpan& member : members) {
-    if (member.compressed) {
-      alone(member.span, kRawFrameContent, true);
-    } else if (member.span <= kSmallMember || member.span > kFrameContent) {
+    if (member.packing == Packing::compressed) {
+      alone(member.span, raw_content, true);
+    } else if (member.packing == Packing::image) {
+      alone(member.span, kImageFrameContent, false);
+    } else if (member.span > kFrameContent) {
       alone(member.span, kFrameContent, false);
     } else {
       if (gathered + member.span > kFrameContent) close();
@@ -99,14 +115,14 @@ std::vector<PlannedFrame> plan_frames(std::span<const MemberSpan> members) {
   return frames;
 }
 
-std::vector<PlannedFrame> plan_frames(const Body& body, const std::vector<bool>& compressed) {
+std::vector<PlannedFrame> plan_frames(const Body& body, const std::vector<Packing>& packing) {
   std::vector<MemberSpan> members;
   members.reserve(body.members().size() + 1);
-  for (const auto& member : body.members()) members.push_back({member.span(), false});
-  for (std::size_t i = 0; i < compressed.size(); ++i) {
-    members[body.first_blob() + i].compressed = compressed[i];
+  for (const auto& member : body.members()) members.push_back({member.span()});
+  for (std::size_t i = 0; i < packing.size(); ++i) {
+    members[body.first_blob() + i].packing = packing[i];
   }
-  members.push_back({kUstarEndSize, false});
+  members.push_back({kUstarEndSize});
   return plan_frames(members);
 }
 

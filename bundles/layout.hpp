@@ -31,7 +31,7 @@ struct NamedDescriptor {
   std::string media_type;
   Digest digest;
   std::uint64_t size = 0;
-  std::string name;
+  std::string name;  ///< empty: a descriptor without annotations (a referrer)
 };
 std::string index_json(const std::vector<NamedDescriptor>& images,
                        const std::vector<FileRecord>& files = {});
@@ -60,14 +60,17 @@ class Body {
   std::vector<BodyMember> members_;
 };
 
-/// The most that one compressed frame holds when kbundle writes.
+/// The most that one compressed frame of programs holds when kbundle writes.
 inline constexpr std::uint64_t kFrameContent = 16U << 20U;
+/// The most that one compressed frame of an image's blob holds: it is served from the frame.
+inline constexpr std::uint64_t kImageFrameContent = 1U << 20U;
 /// The most that one frame of raw blocks holds: one block, the largest that zstd allows. A blob
 /// that is compressed already (a layer) is kept in such frames, so that any part of it is read and
 /// verified in little memory: serving it to many takes this much for each.
 inline constexpr std::uint64_t kRawFrameContent = 128U << 10U;
-/// Members up to this size (manifests, configs) have a frame of their own, for the same reason.
-inline constexpr std::uint64_t kSmallMember = 64U << 10U;
+/// Bodies that would take more raw frames than this have larger ones, so that the inventory stays
+/// within its limit: 128 KiB up to 2 GiB, 1.25 MiB at 20 GiB.
+inline constexpr std::uint64_t kMostRawFrames = 16'384;
 
 /// One frame of the plan.
 struct PlannedFrame {
@@ -77,19 +80,23 @@ struct PlannedFrame {
 };
 
 /// What the plan needs to know of a member.
+enum class Packing {
+  program,     ///< gathered with its neighbours: programs are alike
+  image,       ///< of an image, and not compressed: compressed for itself
+  compressed,  ///< compressed already: raw
+};
 struct MemberSpan {
-  std::uint64_t span = 0;   ///< header, content and padding, in bytes
-  bool compressed = false;  ///< its content is: is_compressed()
+  std::uint64_t span = 0;  ///< header, content and padding, in bytes
+  Packing packing = Packing::program;
 };
 
 /// How a body is cut into frames, from its members in order (the end of the archive is a last
-/// member of 1024 bytes). A frame starts at a member's boundary. A compressed member is cut from
-/// its own start into raw frames of kRawFrameContent, and shares none of them; a small one has one
-/// frame for itself; a member longer than kFrameContent is cut from its own start, too. Others are
+/// member of 1024 bytes). A frame starts at a member's boundary. What is of an image, and what is
+/// longer than kFrameContent, is cut from its own start and shares no frame. Other members are
 /// gathered in order, while the sum is at most kFrameContent.
 std::vector<PlannedFrame> plan_frames(std::span<const MemberSpan> members);
-/// `compressed[i]` says it of the body's i-th blob.
-std::vector<PlannedFrame> plan_frames(const Body& body, const std::vector<bool>& compressed);
+/// `packing[i]` is that of the body's i-th blob.
+std::vector<PlannedFrame> plan_frames(const Body& body, const std::vector<Packing>& packing);
 
 /// Whether content that begins so is gzip (RFC 1952) or zstd (RFC 8878): compressing it again gains
 /// nothing.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <future>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -108,12 +109,20 @@ void order_blobs(std::vector<BlobRecord>& blobs) {
 
 using OpenBlob = std::function<std::unique_ptr<Source>(const Digest&)>;
 
-bool holds_compressed(const BlobRecord& blob, const OpenBlob& open_blob) {
-  if (blob.size <= kSmallMember) return false;
-  std::string first(4, '\0');
-  read_exactly(*open_blob(blob.digest), std::as_writable_bytes(std::span(first)),
-               "the blob " + blob.digest.str());
-  return is_compressed(first);
+// Each blob's, in their order.
+std::vector<Packing> packings(const Inventory& inventory, const OpenBlob& open_blob) {
+  std::set<Digest> programs;
+  for (const auto& file : inventory.files) programs.insert(file.digest);
+  std::vector<Packing> result;
+  for (const auto& blob : inventory.blobs) {
+    std::string first(std::min<std::uint64_t>(4, blob.size), '\0');
+    read_exactly(*open_blob(blob.digest), std::as_writable_bytes(std::span(first)),
+                 "the blob " + blob.digest.str());
+    result.push_back(is_compressed(first)             ? Packing::compressed
+                     : programs.contains(blob.digest) ? Packing::program
+                                                      : Packing::image);
+  }
+  return result;
 }
 
 // Fills in what follows from sizes and first bytes; the frames' stored sizes and digests come
@@ -131,9 +140,7 @@ Layout lay_out(Inventory& inventory, const OpenBlob& open_blob) {
   for (std::size_t i = 0; i < inventory.blobs.size(); ++i) {
     inventory.blobs[i].offset = body.members()[i + body.first_blob()].content_offset();
   }
-  std::vector<bool> compressed;
-  for (const auto& blob : inventory.blobs) compressed.push_back(holds_compressed(blob, open_blob));
-  auto frames = plan_frames(body, compressed);
+  auto frames = plan_frames(body, packings(inventory, open_blob));
   inventory.frames.clear();
   for (const auto& frame : frames) inventory.frames.push_back({0, frame.content_size, Digest()});
   inventory.head_size = plan_head_size(inventory);

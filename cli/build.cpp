@@ -35,6 +35,7 @@ void add_build(CLI::App& app, const Globals& globals) {
       ->type_name("PROGRAM");
   verb->add_option("--image", options.extra_images, "one more image (may be repeated)")
       ->type_name("REF");
+  verb->add_flag("--referrers", options.referrers, "signatures, SBOMs and attestations come along");
   add_mirror_flags(*verb, flags->mirrors);
   verb->add_option("--lock", flags->lock_file, "build exactly what this bundle.lock says")
       ->type_name("FILE");

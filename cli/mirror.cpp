@@ -32,7 +32,7 @@ void add_mirror(CLI::App& app, const Globals& globals) {
   source->needs(target)->excludes(version);
   version->needs(to);
   to->needs(version);
-  add_selection_flags(*verb, flags->architectures, options.selection.referrers);
+  add_selection_flags(*verb, flags->architectures, options.selection.referrers, "all");
   add_mirror_flags(*verb, flags->mirrors);
   verb->add_option("--cache", options.cache_dir, "where blobs are kept on their way")
       ->type_name("DIR");
@@ -54,9 +54,10 @@ void add_mirror(CLI::App& app, const Globals& globals) {
     select(flags->architectures, mirror_options.selection);
     if (flags->version.empty() && flags->from.empty())
       throw CLI::RequiredError("SRC and DST, or --version and --to");
-    mirror_options.copies = flags->version.empty()
-                                ? std::vector{image_copy(flags->from, flags->to_image)}
-                                : version_copies(flags->version, flags->to);
+    mirror_options.copies =
+        flags->version.empty()
+            ? std::vector{image_copy(flags->from, flags->to_image)}
+            : version_copies(flags->version, mirror_options.selection, flags->to);
     const auto progress = globals.progress();
     const MirrorReport report = mirror(mirror_options, *progress);
     if (flags->json)

@@ -2,8 +2,9 @@
 
 namespace kbundle::cli {
 
-void add_selection_flags(CLI::App& verb, std::vector<std::string>& architectures, bool& referrers) {
-  verb.add_option("--arch", architectures, "architectures of lists, or all; default: this host's")
+void add_selection_flags(CLI::App& verb, std::vector<std::string>& architectures, bool& referrers,
+                         const std::string& otherwise) {
+  verb.add_option("--arch", architectures, "architectures of lists, or all; default: " + otherwise)
       ->delimiter(',')
       ->type_name("LIST");
   verb.add_flag("--referrers", referrers, "signatures, SBOMs and attestations come along");

@@ -9,8 +9,9 @@
 
 namespace kbundle::cli {
 
-/// --arch and --referrers
-void add_selection_flags(CLI::App& verb, std::vector<std::string>& architectures, bool& referrers);
+/// --arch and --referrers; `otherwise` says what is meant without --arch.
+void add_selection_flags(CLI::App& verb, std::vector<std::string>& architectures, bool& referrers,
+                         const std::string& otherwise = "this host's");
 /// "all" selects everything; no word leaves the selection as it is.
 void select(const std::vector<std::string>& architectures, Selection& selection);
 

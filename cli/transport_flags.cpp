@@ -1,5 +1,7 @@
 #include "cli/transport_flags.hpp"
 
+#include "core/text.hpp"
+
 namespace kbundle::cli {
 
 void add_transport_flags(CLI::App& verb, TransportOptions& options) {
@@ -11,9 +13,15 @@ void add_transport_flags(CLI::App& verb, TransportOptions& options) {
       ->type_name("FILE");
   verb.add_option("--plain-http", options.plain_http,
                   "a registry that speaks HTTP, not HTTPS (may be repeated)")
+      ->transform([](std::string host) {
+        if (host.find_first_of("/,") != std::string::npos)
+          throw CLI::ValidationError("--plain-http", "wanted HOST[:PORT] alone, found " + host);
+        return to_lower(host);
+      })
       ->type_name("HOST");
   verb.add_option("--auth-file", options.docker_config,
-                  "credentials; default: what docker login and podman login left")
+                  "credentials; default: where docker, podman and containerd have them")
+      ->check(CLI::ExistingFile)
       ->type_name("FILE");
   verb.add_option_function<int>(
           "--stall-timeout",

@@ -72,6 +72,10 @@ void BundleContent::add_image(const ImageRecord& image) {
   Repository content;
   collect(image.digest, image.media_type, image.names.front(), content, 0);
   for (const ImagePlatform& platform : image.platforms) content.manifests.insert(platform.manifest);
+  for (const ReferrerRecord& referrer : image.referrers) {
+    collect(referrer.digest, referrer.media_type, image.names.front(), content, 0);
+    if (!referrer.tag.empty()) content.tags.emplace(referrer.tag, referrer.digest);
+  }
   for (const std::string& name : image.names) {
     const Reference reference = Reference::parse(name);
     upstreams_.insert(reference.host());
@@ -80,6 +84,7 @@ void BundleContent::add_image(const ImageRecord& image) {
     for (const std::string& path : paths) {
       Repository& repository = repositories_[path];
       if (!reference.tag().empty()) repository.tags.emplace(reference.tag(), image.digest);
+      repository.tags.insert(content.tags.begin(), content.tags.end());
       repository.manifests.insert(content.manifests.begin(), content.manifests.end());
       repository.blobs.insert(content.blobs.begin(), content.blobs.end());
     }

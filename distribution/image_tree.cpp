@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "core/text.hpp"
 
 namespace kbundle {
@@ -24,6 +25,7 @@ class TreeWalk {
     Fetcher::Document found = fetcher_.manifest(tree_.name);
     tree_.root = found.answer.digest;
     tree_.from = found.from;
+    tree_.mirrored = found.mirrored && tree_.name.digest().empty();
     Descriptor descriptor;
     descriptor.media_type = found.answer.media_type;
     descriptor.digest = found.answer.digest;
@@ -36,6 +38,18 @@ class TreeWalk {
   void below(const Descriptor& descriptor, const std::string& tag, int depth) {
     if (seen_.contains(descriptor.digest)) return;
     take({descriptor, bytes_of(descriptor), tag}, depth);
+  }
+
+  void below_all(const Descriptor& entry, int depth) {
+    try {
+      below(entry, "", depth + 1);
+    } catch (Error& error) {
+      if (error.code() == ExitCode::network)
+        error.set_hint(
+            "the list names it, but that place may have some platforms only; choose "
+            "with --arch, or name another place: --mirror HOST=OTHER-HOST");
+      throw;
+    }
   }
 
   std::string bytes_of(const Descriptor& descriptor) {
@@ -64,7 +78,7 @@ class TreeWalk {
     else
       manifest(Manifest::parse(document.bytes, document.descriptor.media_type, what,
                                ForeignLayers::allowed),
-               document.descriptor.digest);
+               document.descriptor.digest, depth);
     const Digest digest = document.descriptor.digest;
     tree_.documents.push_back(std::move(document));
     if (selection_.referrers) referrers_of(digest, depth);
@@ -72,11 +86,11 @@ class TreeWalk {
 
   void index(const Index& index, int depth) {
     if (selection_.all || depth > 0) {
-      for (const Descriptor& entry : index.manifests) below(entry, "", depth + 1);
+      for (const Descriptor& entry : index.manifests) below_all(entry, depth);
       return;
     }
-    std::size_t taken = 0;
-    for (const Platform& platform : selection_.platforms) {
+    std::set<Digest> taken;
+    for (const Platform& platform : platforms()) {
       const Descriptor* entry = index.find(platform);
       if (entry == nullptr)
         throw Error(ExitCode::verification,
@@ -84,9 +98,35 @@ class TreeWalk {
                                 platforms_in(index)),
                     "choose with --arch, or take all: --arch all");
       below(*entry, "", depth + 1);
-      ++taken;
+      taken.insert(entry->digest);
     }
-    tree_.sparse = tree_.sparse || taken < index.manifests.size();
+    for (const Descriptor& entry : index.manifests) {
+      if (!taken.contains(entry.digest)) tree_.sparse = true;
+    }
+  }
+
+  std::vector<Platform> platforms() const {
+    return selection_.platforms.empty() ? std::vector{Platform::of_host()} : selection_.platforms;
+  }
+
+  // An image without a list is for one platform. Where one was asked for by name, it must be that.
+  void check_platform(const Manifest& manifest, const Digest& digest) {
+    const std::string& type = manifest.config.media_type;
+    if (selection_.platforms.empty() ||
+        (type != media_type::oci_config && type != media_type::docker_config))
+      return;
+    fetcher_.blob(tree_.name.with_digest(digest), manifest.config, {});
+    const std::string what = "the config of " + tree_.name.str();
+    const Json config = parse_json(fetcher_.store().read(manifest.config.digest), what);
+    Platform found;
+    found.os = json_string(config, "os", what);
+    found.architecture = json_string(config, "architecture", what);
+    for (const Platform& wanted : selection_.platforms) {
+      if (wanted.accepts(found)) return;
+    }
+    throw Error(ExitCode::verification,
+                fmt::format("{} is an image for {} only", tree_.name.str(), printable(found.str())),
+                "leave --arch out, or name an image for the wanted platform");
   }
 
   static std::string platforms_in(const Index& index) {
@@ -97,7 +137,8 @@ class TreeWalk {
     return names.empty() ? "none" : join(names, ", ");
   }
 
-  void manifest(const Manifest& manifest, const Digest& digest) {
+  void manifest(const Manifest& manifest, const Digest& digest, int depth) {
+    if (depth == 0 && !selection_.all) check_platform(manifest, digest);
     const Reference repository = tree_.name.with_digest(digest);
     const auto add = [&](const Descriptor& blob) {
       if (is_foreign_layer(blob.media_type)) return;
@@ -140,6 +181,20 @@ ImageTree fetch_tree(Fetcher& fetcher, const Reference& name, const Selection& s
   tree.name = name;
   TreeWalk(fetcher, selection, tree).root();
   return tree;
+}
+
+void warn_of_uncompared(const std::vector<ImageTree>& trees, Progress& progress) {
+  std::string text;
+  for (const ImageTree& tree : trees) {
+    if (tree.mirrored)
+      text += fmt::format("\n  {}\n    not compared with upstream: {} by {}", tree.name.str(),
+                          tree.root.str(), tree.from);
+  }
+  if (!text.empty())
+    progress.warn(
+        "only mirrors said which digests these names have; compare them with upstream's "
+        "when you can" +
+        text);
 }
 
 }  // namespace kbundle

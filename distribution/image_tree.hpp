@@ -13,7 +13,7 @@ namespace kbundle {
 
 /// Which part of an index is wanted.
 struct Selection {
-  std::vector<Platform> platforms;  ///< not empty unless `all`
+  std::vector<Platform> platforms;  ///< those that were asked for; empty: this host's
   bool all = false;                 ///< every entry, attestations too
   bool referrers = false;           ///< signatures, SBOMs and the like
 };
@@ -25,8 +25,9 @@ struct ImageTree {
     std::string bytes;
     std::string tag;  ///< under which cosign looks for it; or empty
   };
-  Reference name;    ///< as asked for
-  std::string from;  ///< the place that answered
+  Reference name;         ///< as asked for
+  bool mirrored = false;  ///< what the name means is a mirror's word alone
+  std::string from;       ///< the place that answered
   /// Each digest once, what is named before what names it. The root comes last but for referrers.
   std::vector<Document> documents;
   Digest root;
@@ -46,5 +47,8 @@ struct ImageTree {
 /// Limits: 1,000 documents, indexes in indexes four deep. Error{verification} when an index has
 /// none of the wanted platforms.
 ImageTree fetch_tree(Fetcher& fetcher, const Reference& name, const Selection& selection);
+
+/// Says of which names only mirrors told what they mean.
+void warn_of_uncompared(const std::vector<ImageTree>& trees, Progress& progress);
 
 }  // namespace kbundle

@@ -32,9 +32,8 @@ class Upload {
         complete_(images.size()) {}
 
   std::vector<UploadOutcome> run() {
-    for_each_parallel(images_.size(), settings_.parallel, [&](std::size_t i) {
-      complete_[i] = client_.manifest_digest(images_[i].target) == images_[i].root;
-    });
+    for_each_parallel(images_.size(), settings_.parallel,
+                      [&](std::size_t i) { complete_[i] = is_complete(images_[i]); });
     send_blobs();
     for_each_parallel(images_.size(), settings_.parallel,
                       [&](std::size_t i) { send_documents(i); });
@@ -42,6 +41,26 @@ class Upload {
   }
 
  private:
+  // The name that a document gets: the root the target's, others their tag or their digest.
+  static Reference name_of(const UploadImage& image, const ImageTree::Document& document) {
+    if (!document.tag.empty()) return image.target.with_digest({}).with_tag(document.tag);
+    if (document.descriptor.digest == image.root) return image.target;
+    return image.target.with_digest(document.descriptor.digest).with_tag("");
+  }
+
+  // A registry that has the root has what the root names; what refers to it is asked for one by
+  // one.
+  bool is_complete(const UploadImage& image) {
+    if (client_.manifest_digest(image.target) != image.root) return false;
+    bool below = true;  // documents stand before what names them, and referrers behind the root
+    return std::all_of(image.documents.begin(), image.documents.end(), [&](const auto& document) {
+      const bool known = below;
+      if (document.descriptor.digest == image.root) below = false;
+      return known ||
+             client_.manifest_digest(name_of(image, document)) == document.descriptor.digest;
+    });
+  }
+
   std::vector<BlobJob> jobs() const {
     std::map<Digest, BlobJob> by_digest;
     for (std::size_t i = 0; i < images_.size(); ++i) {
@@ -67,7 +86,9 @@ class Upload {
     const auto task = progress_.start(fmt::format("{} blobs", all.size()), total);
     for_each_parallel(all.size(), settings_.parallel,
                       [&](std::size_t i) { send_blob(all[i], *task); });
-    task->done(all.empty() ? "nothing to send" : "digests held");
+    task->done(all.empty()         ? "nothing to send"
+               : settings_.dry_run ? "not sent: a dry run"
+                                   : "digests held");
   }
 
   void send_blob(const BlobJob& job, ProgressTask& task) {
@@ -88,7 +109,8 @@ class Upload {
       const std::string source = held_by.empty() ? image.mount_from : held_by;
       held_by = image.target.repository();
       if (settings_.dry_run) {
-        note(i, Uploaded::pushed, job.blob.size);
+        note(i, source.empty() ? Uploaded::pushed : Uploaded::mounted,
+             source.empty() ? job.blob.size : 0);
       } else if (!source.empty() && client_.mount(image.target, job.blob.digest, source)) {
         note(i, Uploaded::mounted, 0);
       } else {
@@ -108,13 +130,7 @@ class Upload {
     const UploadImage& image = images_[i];
     for (const ImageTree::Document& document : image.documents) {
       const Descriptor& descriptor = document.descriptor;
-      Reference name = image.target;
-      if (!document.tag.empty()) {
-        name = image.target.with_digest({}).with_tag(document.tag);
-      } else if (descriptor.digest != image.root) {
-        name = image.target.with_digest(descriptor.digest).with_tag("");
-      }
-      client_.manifest(name, document.bytes, descriptor.media_type);
+      client_.manifest(name_of(image, document), document.bytes, descriptor.media_type);
     }
   }
 

@@ -11,7 +11,7 @@
 #include "core/text.hpp"
 #include "core/user_folders.hpp"
 #include "distribution/names.hpp"
-#include "manifests/catalog.hpp"
+#include "distribution/referrer_list.hpp"
 
 namespace kbundle {
 namespace {
@@ -44,6 +44,8 @@ Digest root_to_push(const ImageTree& tree) {
 
 UploadImage upload_of(const ImageTree& tree, const Reference& target, const Digest& root) {
   UploadImage image{target, {}, root, {}};
+  // A name by digest is the list's, and what goes may be a platform's manifest.
+  if (target.tag().empty()) image.target = target.with_digest(root);
   for (const ImageTree::Document& document : tree.documents) {
     if (document.descriptor.digest == tree.root && tree.root != root) continue;
     image.documents.push_back(document);
@@ -64,6 +66,8 @@ class CacheContent {
   }
   std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset) const {
     fetcher_.blob(repositories_.at(blob.digest), blob, {});
+    // The whole is hashed on its way; of a part the registry says whether it fits the rest.
+    if (offset == 0) return open_cached(fetcher_.store(), blob.digest);
     return fetcher_.store().open(blob.digest, offset);
   }
 
@@ -71,41 +75,6 @@ class CacheContent {
   Fetcher& fetcher_;
   std::map<Digest, Reference> repositories_;
 };
-
-// Where a registry does not know the referrers API, the list stands under a tag.
-// https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-manifests-with-subject
-void list_referrers(const ImageTree& tree, const Reference& target, RegistryClient& reader,
-                    PushClient& writer) {
-  std::set<Digest> subjects;
-  for (const ImageTree::Link& link : tree.referrers) subjects.insert(link.subject);
-  for (const Digest& subject : subjects) {
-    Json entries = Json::array();
-    std::set<Digest> listed;
-    const auto add = [&](const Descriptor& descriptor) {
-      if (!listed.insert(descriptor.digest).second) return false;
-      Json entry = {{"mediaType", descriptor.media_type},
-                    {"digest", descriptor.digest.str()},
-                    {"size", descriptor.size}};
-      if (!descriptor.artifact_type.empty()) entry["artifactType"] = descriptor.artifact_type;
-      if (!descriptor.annotations.empty()) entry["annotations"] = descriptor.annotations;
-      entries.push_back(std::move(entry));
-      return true;
-    };
-    for (const Referrer& known : reader.referrers(target.with_digest(subject))) {
-      if (known.tag.empty()) add(known.descriptor);
-    }
-    bool missing = false;
-    for (const ImageTree::Link& link : tree.referrers) {
-      if (link.subject == subject) missing = add(link.referrer) || missing;
-    }
-    if (!missing) continue;
-    writer.manifest(target.with_digest({}).with_tag(subject.algorithm() + "-" + subject.hex()),
-                    canonical_json({{"schemaVersion", 2},
-                                    {"mediaType", media_type::oci_index},
-                                    {"manifests", std::move(entries)}}),
-                    media_type::oci_index);
-  }
-}
 
 std::uint64_t size_of(const UploadImage& image) {
   std::uint64_t size = 0;
@@ -118,6 +87,10 @@ std::uint64_t size_of(const UploadImage& image) {
 
 ImageCopy image_copy(std::string_view from, std::string_view to) {
   ImageCopy copy{Reference::parse(from), {}};
+  if (to.find('/') == std::string_view::npos)
+    throw Error(ExitCode::usage, fmt::format("\"{}\" names no repository", printable(to)),
+                "write HOST[:PORT]/REPOSITORY[:TAG]");
+  RegistryPrefix::parse(to.substr(0, to.find('/')));  // a word without a dot would be Docker Hub's
   Reference target = Reference::parse(to);
   if (!has_tag_or_digest(to)) {
     const Reference& source = copy.from;
@@ -128,11 +101,11 @@ ImageCopy image_copy(std::string_view from, std::string_view to) {
   return copy;
 }
 
-std::vector<ImageCopy> version_copies(std::string_view version, std::string_view to) {
+std::vector<ImageCopy> version_copies(std::string_view version, const Selection& selection,
+                                      std::string_view to) {
   const auto prefix = RegistryPrefix::parse(to);
   std::vector<ImageCopy> copies;
-  for (const std::string& name :
-       Catalog::builtin().image_names(version, Platform::of_host().architecture, "flannel")) {
+  for (const std::string& name : version_images(version, selection)) {
     ImageCopy copy{Reference::parse(name), {}};
     for (const std::string& repository : repositories_of(copy.from, version))
       copy.to.push_back(prefix.name(copy.from.with_repository(repository)));
@@ -154,8 +127,10 @@ MirrorReport mirror(const MirrorOptions& options, Progress& progress) {
     trees[i] = fetch_tree(fetcher, options.copies[i].from, options.selection);
   });
   task->done("digests held");
+  warn_of_uncompared(trees, progress);
 
   MirrorReport report;
+  report.dry_run = options.upload.dry_run;
   std::vector<UploadImage> images;
   std::vector<const ImageTree*> tree_of;
   for (std::size_t i = 0; i < trees.size(); ++i) {
@@ -163,7 +138,7 @@ MirrorReport mirror(const MirrorOptions& options, Progress& progress) {
     for (const Reference& target : options.copies[i].to) {
       images.push_back(upload_of(trees[i], target, root));
       tree_of.push_back(&trees[i]);
-      report.rows.push_back({options.copies[i].from, target, root, trees[i].root,
+      report.rows.push_back({options.copies[i].from, images.back().target, root, trees[i].root,
                              Uploaded::was_there, size_of(images.back()), 0});
     }
   }
@@ -175,7 +150,8 @@ MirrorReport mirror(const MirrorOptions& options, Progress& progress) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     report.rows[i].how = outcomes[i].how;
     report.rows[i].sent = outcomes[i].sent;
-    if (!options.upload.dry_run) list_referrers(*tree_of[i], images[i].target, reader, writer);
+    if (!options.upload.dry_run)
+      list_referrers(tree_of[i]->referrers, images[i].target, reader, writer);
   }
   return report;
 }
@@ -183,7 +159,9 @@ MirrorReport mirror(const MirrorOptions& options, Progress& progress) {
 std::string MirrorReport::table() const {
   Table table({"IMAGE", "DIGEST", "WHAT", "SIZE"});
   for (const Row& row : rows)
-    table.add({printable(row.to.str()), row.digest.short_hex(), to_string(row.how),
+    table.add({printable(row.to.str()), row.digest.short_hex(),
+               dry_run && row.how != Uploaded::was_there ? "would be " + to_string(row.how)
+                                                         : to_string(row.how),
                human_size(row.size)});
   std::string text = table.str();
   for (const Row& row : rows) {
@@ -205,7 +183,7 @@ Json MirrorReport::json() const {
                     {"size", row.size},
                     {"sent", row.sent}});
   }
-  return {{"images", std::move(list)}};
+  return {{"images", std::move(list)}, {"dryRun", dry_run}};
 }
 
 }  // namespace kbundle

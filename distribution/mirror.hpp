@@ -26,7 +26,8 @@ struct ImageCopy {
 ImageCopy image_copy(std::string_view from, std::string_view to);
 /// All images of a Kubernetes version, below a registry's prefix, under upstream's paths and those
 /// that kubeadm asks for there (distribution/names.hpp).
-std::vector<ImageCopy> version_copies(std::string_view version, std::string_view to);
+std::vector<ImageCopy> version_copies(std::string_view version, const Selection& selection,
+                                      std::string_view to);
 
 struct MirrorOptions {
   std::vector<ImageCopy> copies;
@@ -47,6 +48,7 @@ struct MirrorReport {
     std::uint64_t sent = 0;
   };
   std::vector<Row> rows;
+  bool dry_run = false;  ///< then nothing of this was done
   std::string table() const;
   Json json() const;
 };

@@ -70,4 +70,22 @@ std::vector<std::string> repositories_of(const Reference& upstream,
   return repositories;
 }
 
+std::vector<std::string> version_images(std::string_view kubernetes_version,
+                                        const Selection& selection) {
+  const Catalog& catalog = Catalog::builtin();
+  std::vector<std::string> architectures;
+  if (selection.all) architectures = catalog.architectures(catalog.facts(kubernetes_version), {});
+  for (const Platform& platform : selection.platforms)
+    architectures.push_back(platform.architecture);
+  if (architectures.empty()) architectures.push_back(Platform::of_host().architecture);
+  std::vector<std::string> images;
+  for (const std::string& architecture : architectures) {
+    for (std::string& name : catalog.image_names(kubernetes_version, architecture, "flannel")) {
+      if (std::find(images.begin(), images.end(), name) == images.end())
+        images.push_back(std::move(name));
+    }
+  }
+  return images;
+}
+
 }  // namespace kbundle

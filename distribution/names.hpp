@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "distribution/image_tree.hpp"
 #include "registry/reference.hpp"
 
 namespace kbundle {
@@ -26,5 +27,10 @@ struct RegistryPrefix {
 /// `kubernetes_version` of the set ("v1.21.0"); empty or unknown: its own path only.
 std::vector<std::string> repositories_of(const Reference& upstream,
                                          std::string_view kubernetes_version);
+
+/// The images of a Kubernetes version with its network add-on, for all of the selection's
+/// architectures (every one that the catalog knows, when all are selected).
+std::vector<std::string> version_images(std::string_view kubernetes_version,
+                                        const Selection& selection);
 
 }  // namespace kbundle

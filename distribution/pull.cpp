@@ -11,19 +11,18 @@
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "distribution/layout_index.hpp"
-#include "manifests/catalog.hpp"
+#include "distribution/names.hpp"
 
 namespace kbundle {
 namespace {
 
 constexpr const char* kOciLayout = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
-std::vector<Reference> wanted_images(const PullOptions& options, const Platform& platform) {
+std::vector<Reference> wanted_images(const PullOptions& options) {
   std::vector<std::string> names = options.images;
   if (!options.version.empty()) {
-    for (std::string& name :
-         Catalog::builtin().image_names(options.version, platform.architecture, "flannel"))
-      names.push_back(std::move(name));
+    for (const std::string& name : version_images(options.version, options.selection))
+      names.push_back(name);
   }
   if (names.empty())
     throw Error(ExitCode::usage, "no image was named",
@@ -48,8 +47,8 @@ void remove_leftovers(const std::filesystem::path& layout, Progress& progress) {
 }
 
 PullReport::Image report_of(const ImageTree& tree) {
-  PullReport::Image image{tree.name.str(),       tree.root,  tree.from, 0,
-                          tree.referrers.size(), tree.sparse};
+  PullReport::Image image{tree.name.str(),       tree.root,   tree.from,    0,
+                          tree.referrers.size(), tree.sparse, tree.mirrored};
   for (const auto& document : tree.documents) {
     image.size += document.descriptor.size;
     if (!document.tag.empty()) ++image.referrers;
@@ -61,9 +60,7 @@ PullReport::Image report_of(const ImageTree& tree) {
 }  // namespace
 
 PullReport pull(const PullOptions& options, Progress& progress) {
-  Selection selection = options.selection;
-  if (selection.platforms.empty()) selection.platforms = {Platform::of_host()};
-  const auto images = wanted_images(options, selection.platforms.front());
+  const auto images = wanted_images(options);
   BlobStore store(options.output_dir);
   const std::filesystem::path partial = options.output_dir / "partial";
   const std::filesystem::path lock_file = partial / "lock";
@@ -76,12 +73,15 @@ PullReport pull(const PullOptions& options, Progress& progress) {
 
     std::vector<ImageTree> trees(images.size());
     const auto task = progress.start(fmt::format("{} manifests", images.size()));
-    for_each_parallel(images.size(), options.parallel,
-                      [&](std::size_t i) { trees[i] = fetch_tree(fetcher, images[i], selection); });
+    for_each_parallel(images.size(), options.parallel, [&](std::size_t i) {
+      trees[i] = fetch_tree(fetcher, images[i], options.selection);
+    });
     task->done("digests held");
+    warn_of_uncompared(trees, progress);
     std::vector<BlobToFetch> blobs;
     for (const ImageTree& tree : trees)
       blobs.insert(blobs.end(), tree.blobs.begin(), tree.blobs.end());
+    drop_damaged(store, blobs, options.parallel, progress);
     check_room({{options.output_dir, needed_bytes(store, blobs), "the images"}});
     fetch_blobs(fetcher, blobs, options.parallel, progress);
 
@@ -125,7 +125,8 @@ Json PullReport::json() const {
                     {"from", image.from},
                     {"size", image.size},
                     {"referrers", image.referrers},
-                    {"sparse", image.sparse}});
+                    {"sparse", image.sparse},
+                    {"compared", !image.mirrored}});
   }
   return {{"images", std::move(list)}, {"fetched", fetched}};
 }

@@ -1,5 +1,5 @@
-// Images from registries into an OCI image layout: a folder that `skopeo copy oci:`, `ctr images
-// import` (as a tar) and kbundle read.
+// Images from registries into an OCI image layout: a folder that `ctr images import` (as a tar)
+// and, where images are OCI-typed, `skopeo copy oci:` read.
 // https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 #pragma once
 
@@ -30,11 +30,12 @@ struct PullOptions {
 struct PullReport {
   struct Image {
     std::string name;
-    Digest digest;  ///< upstream's, of the list or manifest behind the name
+    Digest digest;  ///< of the list or manifest behind the name
     std::string from;
     std::uint64_t size = 0;  ///< of what was chosen: documents and blobs, in bytes
     std::size_t referrers = 0;
-    bool sparse = false;  ///< a list of which not all platforms were chosen
+    bool sparse = false;    ///< a list of which not all platforms were chosen
+    bool mirrored = false;  ///< the digest is a mirror's word alone
   };
   std::vector<Image> images;
   std::uint64_t fetched = 0;  ///< bytes of blobs that came over the network

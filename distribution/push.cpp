@@ -8,6 +8,7 @@
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "core/user_folders.hpp"
+#include "distribution/referrer_list.hpp"
 
 namespace kbundle {
 namespace {
@@ -65,6 +66,11 @@ PushReport push(const Bundle& bundle, const RegistryPrefix& registry, const Push
     throw;
   }
 
+  RegistryClient reader(options.transport);
+  for (const PushPlan::Image& image : plan.images) {
+    if (!options.upload.dry_run)
+      list_referrers(image.referrers, image.upload.target, reader, client);
+  }
   PushReport report;
   report.registry = registry;
   report.left_out = plan.left_out;

@@ -46,9 +46,9 @@ struct PushReport {
   Json json() const;
 };
 
-/// Verifies the bundle before the first byte goes out. With `upload.dry_run` the registry is only
-/// asked what it has (HEAD). Running it again continues: uploads go on where the registry says they
-/// stand.
+/// Each frame is compared with its signed digest before a byte of it goes out, and names go last.
+/// With `upload.dry_run` the registry is only asked what it has (HEAD). Running it again continues:
+/// uploads go on where the registry says they stand.
 PushReport push(const Bundle& bundle, const RegistryPrefix& registry, const PushOptions& options,
                 Progress& progress);
 

@@ -18,6 +18,13 @@ std::string name_of(const Descriptor& entry) {
   return entry.platform ? entry.platform->str() : entry.digest.str();
 }
 
+// As the list of referrers gives it: for manifests without one, the config's media type.
+std::string artifact_type_of(const ImageTree::Document& document) {
+  const Manifest manifest = Manifest::parse(document.bytes, document.descriptor.media_type,
+                                            document.descriptor.digest.str());
+  return manifest.artifact_type.empty() ? manifest.config.media_type : manifest.artifact_type;
+}
+
 std::vector<std::string> names_of(const std::vector<ImagePlatform>& platforms) {
   std::vector<std::string> names;
   for (const ImagePlatform& one : platforms) names.push_back(one.platform.str());
@@ -62,6 +69,7 @@ class Planner {
       add_list(record, platforms, image);
     else
       add_document(record.digest, record.media_type, image, 0);
+    add_referrers(record, image);
     image.size = content_size(image.upload);
     add_names(record, image);
   }
@@ -89,6 +97,22 @@ class Planner {
       if (!has_document(image.upload, entry.digest)) image.missing.push_back(name_of(entry));
     }
     add_root(record.digest, record.media_type, image);
+  }
+
+  // Signatures and the like of what goes.
+  void add_referrers(const ImageRecord& record, PushPlan::Image& image) {
+    const Digest root = image.upload.root;
+    for (const ReferrerRecord& referrer : record.referrers) {
+      if (!has_document(image.upload, referrer.subject)) continue;
+      add_document(referrer.digest, referrer.media_type, image, 0);
+      ImageTree::Document& document = image.upload.documents.back();
+      document.tag = referrer.tag;
+      if (!referrer.tag.empty()) continue;
+      Descriptor listed = document.descriptor;
+      listed.artifact_type = artifact_type_of(document);
+      image.referrers.push_back({std::move(listed), referrer.subject});
+    }
+    image.upload.root = root;
   }
 
   static bool has_document(const UploadImage& image, const Digest& digest) {

@@ -17,9 +17,10 @@ struct PushPlan {
     std::string upstream;  ///< its name in the bundle
     UploadImage upload;
     Digest list;  ///< upstream's list, when one platform of it goes; or empty
-    std::vector<std::string> platforms;  ///< that go: "linux/amd64"
-    std::vector<std::string> missing;    ///< entries of the list that the bundle has not got
-    std::uint64_t size = 0;              ///< documents and blobs, in bytes
+    std::vector<std::string> platforms;      ///< that go: "linux/amd64"
+    std::vector<std::string> missing;        ///< entries of the list that the bundle has not got
+    std::uint64_t size = 0;                  ///< documents and blobs, in bytes
+    std::vector<ImageTree::Link> referrers;  ///< among the documents
   };
   std::vector<Image> images;
   std::vector<std::string> left_out;  ///< images that have none of the chosen platforms

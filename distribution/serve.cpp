@@ -17,7 +17,7 @@
 namespace kbundle {
 namespace {
 
-void check_options(const ServeOptions& options, const ListenAddress& listen) {
+void check_options(const ServeOptions& options) {
   const bool has_tls = !options.tls_certificate.empty() || !options.tls_key.empty();
   if (options.plain_http && has_tls)
     throw Error(ExitCode::usage, "--plain-http and a certificate exclude each other",
@@ -29,7 +29,6 @@ void check_options(const ServeOptions& options, const ListenAddress& listen) {
                 fmt::format("give --tls-cert FILE --tls-key FILE (PEM), or --plain-http to serve "
                             "{} without encryption",
                             options.listen));
-  if (listen.address.empty()) throw Error(ExitCode::internal, "no address to listen on");
 }
 
 void warn_of_plain_http(const ServeOptions& options, const ListenAddress& listen,
@@ -161,7 +160,7 @@ bool ListenAddress::is_loopback() const {
 void serve(const ServeOptions& options, Progress& progress,
            const std::function<void(std::string_view)>& print) {
   const auto listen = ListenAddress::parse(options.listen);
-  check_options(options, listen);
+  check_options(options);
   const auto bundle = Bundle::open(options.bundle, TrustStore::standard(), options.trust);
   Watcher watcher(progress, print, options.access_log);
   ServerOptions server_options;
@@ -174,10 +173,12 @@ void serve(const ServeOptions& options, Progress& progress,
   server_options.on_damage = [&](const auto& one, const Error& error) {
     watcher.damaged(one, error);
   };
-  bundle.verify(progress);
   const BundleContent content(bundle);
+  // It listens before the bundle is read through: a port that is taken is told at once. Clients
+  // wait.
   RegistryServer server(content, server_options);
   warn_of_plain_http(options, listen, progress);
+  bundle.verify(progress);
   const std::string host = host_for_clients(listen, server.address());
   print(fmt::format("serving {}, every byte verified\n  id      {}\n  at      {}://{}\n\n{}{}",
                     printable(options.bundle.string()), bundle.id(),

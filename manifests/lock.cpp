@@ -44,9 +44,18 @@ void check_keys(const Json& object, std::string_view what, const std::set<std::s
 }
 
 LockedImage image_of(const Json& value, std::string_view what) {
-  check_keys(value, what, {"name", "digest", "mediaType", "size"});
-  return {plain(value, "name", what), Digest::parse(json_string(value, "digest", what)),
-          plain(value, "mediaType", what), json_unsigned(value, "size", what)};
+  check_keys(value, what, {"name", "digest", "mediaType", "size", "referrers"});
+  LockedImage image{plain(value, "name", what), Digest::parse(json_string(value, "digest", what)),
+                    plain(value, "mediaType", what), json_unsigned(value, "size", what)};
+  if (!value.contains("referrers")) return image;
+  for (const Json& one : json_array(value, "referrers", what)) {
+    check_keys(one, what, {"subject", "digest", "mediaType", "size", "tag"});
+    image.referrers.push_back({Digest::parse(json_string(one, "subject", what)),
+                               Digest::parse(json_string(one, "digest", what)),
+                               plain(one, "mediaType", what), json_unsigned(one, "size", what),
+                               plain(one, "tag", what)});
+  }
+  return image;
 }
 
 LockedFile file_of(const Json& value, std::string_view what) {
@@ -79,10 +88,18 @@ std::string Lock::serialize() const {
   root["without"] = without;
   root["images"] = Json::array();
   for (const LockedImage& image : images) {
-    root["images"].push_back({{"name", image.name},
-                              {"digest", image.digest.str()},
-                              {"mediaType", image.media_type},
-                              {"size", image.size}});
+    Json entry = {{"name", image.name},
+                  {"digest", image.digest.str()},
+                  {"mediaType", image.media_type},
+                  {"size", image.size}};
+    for (const LockedReferrer& referrer : image.referrers) {
+      entry["referrers"].push_back({{"subject", referrer.subject.str()},
+                                    {"digest", referrer.digest.str()},
+                                    {"mediaType", referrer.media_type},
+                                    {"size", referrer.size},
+                                    {"tag", referrer.tag}});
+    }
+    root["images"].push_back(std::move(entry));
   }
   root["files"] = Json::array();
   for (const LockedFile& file : files) {
@@ -98,7 +115,7 @@ std::string Lock::serialize() const {
 }
 
 Lock Lock::parse(std::string_view text, std::string_view what) {
-  const Json root = parse_json(text, what, {.size = 4U << 20U, .depth = 4, .values = 100'000});
+  const Json root = parse_json(text, what, {.size = 4U << 20U, .depth = 6, .values = 100'000});
   if (!root.is_object() || json_unsigned(root, "format", what) != 1) {
     refuse(what, "its format is not 1, the only one this kbundle reads");
   }

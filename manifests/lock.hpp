@@ -12,11 +12,21 @@
 
 namespace kbundle {
 
+/// A signature, SBOM or the like that belongs to an image.
+struct LockedReferrer {
+  Digest subject;
+  Digest digest;
+  std::string media_type;
+  std::uint64_t size = 0;
+  std::string tag;  ///< cosign's; or empty
+};
+
 struct LockedImage {
   std::string name;  ///< upstream's full reference
   Digest digest;     ///< what upstream answered for the tag
   std::string media_type;
   std::uint64_t size = 0;
+  std::vector<LockedReferrer> referrers{};  ///< written only where there are some
 };
 
 struct LockedFile {

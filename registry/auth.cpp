@@ -205,8 +205,7 @@ Authenticator::Entry Authenticator::bearer(const std::string& host, const std::s
     body.clear();
     const HttpResponse response = http_.send(request);
     if (response.failure) {
-      retry.failed(response.failure->error, std::nullopt,
-                   response.failure->reached ? attempts_ : 2);
+      retry.failed(*response.failure);
       continue;
     }
     if (response.ok()) break;

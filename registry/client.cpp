@@ -19,10 +19,6 @@ namespace {
 
 constexpr std::uint64_t kLargestManifest = 4U << 20U;
 
-std::string api_host(const std::string& host) {
-  return host == "docker.io" ? "registry-1.docker.io" : host;
-}
-
 Remote remote_for(const Reference& reference, const std::string& path) {
   return Remote{
       fmt::format("https://{}/v2/{}/{}", api_host(reference.host()), reference.repository(), path),
@@ -60,6 +56,22 @@ void check_same(const Digest& wanted, const std::string& bytes, const std::strin
                 fmt::format("{}: digest {} was wanted, the content has {}", what, wanted.str(),
                             found.str()),
                 "this place serves wrong bytes; take another one: --mirror FROM=TO");
+}
+
+void append_referrers(const std::string& list, const std::string& what,
+                      std::vector<Referrer>& result) {
+  for (Descriptor& entry : Index::parse(list, media_type::oci_index, what).manifests)
+    result.push_back({std::move(entry), ""});
+}
+
+// RFC 8288: `</v2/…>; rel="next"`. Empty when there is no next page.
+std::string next_page(const HttpHeaders& headers) {
+  const std::string link = headers.find("link").value_or("");
+  const std::size_t end = link.find('>');
+  if (!link.starts_with('<') || end == std::string::npos ||
+      link.find("rel=\"next\"", end) == std::string::npos)
+    return {};
+  return link.substr(1, end - 1);
 }
 
 // Two threads of this process may want the same blob; the second waits for the first.
@@ -108,6 +120,9 @@ struct RegistryClient::Impl {
   Transfer transfer;
   InFlight in_flight;
 
+  // From the referrers API; false when the registry does not have it.
+  bool listed_referrers(const Reference& reference, std::vector<Referrer>& result);
+
   std::optional<ManifestAnswer> manifest_once(const Reference& reference) {
     Remote remote = remote_for(reference, "manifests/" + reference.target());
     remote.headers.push_back(accept_manifests());
@@ -125,6 +140,29 @@ struct RegistryClient::Impl {
     return answer;
   }
 };
+
+bool RegistryClient::Impl::listed_referrers(const Reference& reference,
+                                            std::vector<Referrer>& result) {
+  constexpr int kMostPages = 32;
+  Remote remote = remote_for(reference, "referrers/" + reference.digest().str());
+  remote.headers.push_back(fmt::format("Accept: {}", media_type::oci_index));
+  remote.optional_part = true;
+  for (int page = 0; page < kMostPages; ++page) {
+    const auto document = transfer.document(remote, kLargestManifest);
+    if (!document) return page > 0;
+    // Something else than a list, a proxy's page for instance, says nothing.
+    const std::string type = to_lower(document->headers.find("content-type").value_or(""));
+    if (!type.starts_with(media_type::oci_index)) return page > 0;
+    append_referrers(document->bytes, remote.url, result);
+    const std::string link = next_page(document->headers);
+    if (link.empty()) return true;
+    const Url here = Url::parse(remote.url);
+    const auto next = here.resolve(link);
+    if (!next || next->host() != here.host()) return true;
+    remote.url = "https" + next->str().substr(next->str().find("://"));  // as remote_for() has it
+  }
+  return true;
+}
 
 RegistryClient::RegistryClient(TransportOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -144,20 +182,13 @@ std::optional<ManifestAnswer> RegistryClient::manifest(const Reference& referenc
 
 std::vector<Referrer> RegistryClient::referrers(const Reference& reference) {
   const Digest& digest = reference.digest();
-  const std::string stem = digest.algorithm() + "-" + digest.hex();
+  // The tag's grammar ends at 128 characters; the specification cuts the hash at 64.
+  const std::string stem = digest.algorithm() + "-" + digest.hex().substr(0, 64);
   return with_context("list what refers to " + reference.str(), [&] {
     std::vector<Referrer> result;
-    Remote remote = remote_for(reference, "referrers/" + digest.str());
-    remote.headers.push_back(fmt::format("Accept: {}", media_type::oci_index));
-    std::optional<std::string> list;
-    if (auto document = impl_->transfer.document(remote, kLargestManifest)) {
-      list = std::move(document->bytes);
-    } else if (auto fallback = manifest(reference.with_digest({}).with_tag(stem))) {
-      list = std::move(fallback->bytes);
-    }
-    if (list) {
-      for (Descriptor& entry : Index::parse(*list, media_type::oci_index, remote.url).manifests)
-        result.push_back({std::move(entry), ""});
+    if (!impl_->listed_referrers(reference, result)) {
+      const auto fallback = manifest(reference.with_digest({}).with_tag(stem));
+      if (fallback) append_referrers(fallback->bytes, reference.str() + "'s referrers", result);
     }
     for (const char* suffix : {".sig", ".att", ".sbom"}) {
       const std::string tag = stem + suffix;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 
 #include "core/error.hpp"
@@ -285,6 +286,36 @@ std::unique_ptr<Source> open_cached(BlobStore& store, const Digest& digest) {
                 "run the same command again");
   }
   return std::make_unique<CachedSource>(store, digest, *size);
+}
+
+void drop_damaged(BlobStore& store, const std::vector<BlobToFetch>& blobs, std::size_t parallel,
+                  Progress& progress) {
+  std::vector<Descriptor> present;
+  std::set<Digest> seen;
+  std::uint64_t total = 0;
+  for (const BlobToFetch& blob : blobs) {
+    const Descriptor& wanted = blob.descriptor;
+    if (!seen.insert(wanted.digest).second || !has(store, wanted.digest, wanted.size)) continue;
+    present.push_back(wanted);
+    total += wanted.size;
+  }
+  if (present.empty()) return;
+  const auto task = progress.start(fmt::format("{} blobs that are here", present.size()), total);
+  std::atomic<std::size_t> damaged = 0;
+  for_each_parallel(present.size(), parallel, [&](std::size_t i) {
+    std::vector<std::byte> buffer(kCopyBufferSize);
+    try {
+      const auto source = open_cached(store, present[i].digest);
+      while (const std::size_t count = source->read(buffer)) {
+        throw_if_interrupted();
+        task->advance(count);
+      }
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::verification) throw;
+      ++damaged;
+    }
+  });
+  task->done(damaged == 0 ? "sha256 held" : fmt::format("{} damaged, taken out", damaged.load()));
 }
 
 std::uint64_t total_bytes(const std::vector<BlobToFetch>& blobs) {

@@ -96,6 +96,11 @@ void fetch_blobs(Fetcher& fetcher, const std::vector<BlobToFetch>& blobs, std::s
 /// fault) is taken out of the cache, so that the next run fetches it anew; Error{verification}.
 std::unique_ptr<Source> open_cached(BlobStore& store, const Digest& digest);
 
+/// Hashes what the store has of these, `parallel` at a time, and takes out what is damaged, so that
+/// it is fetched anew.
+void drop_damaged(BlobStore& store, const std::vector<BlobToFetch>& blobs, std::size_t parallel,
+                  Progress& progress);
+
 /// Of these, each digest once: bytes.
 std::uint64_t total_bytes(const std::vector<BlobToFetch>& blobs);
 /// Of these, what the store has not got, broken-off downloads included: bytes.

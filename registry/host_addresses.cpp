@@ -42,21 +42,24 @@ bool is_static_program() {
   return getauxval(AT_BASE) == 0;  // where the dynamic loader was put
 }
 
-std::string HostAddresses::for_curl(const std::string& host, int default_port) {
-  if (host.starts_with('[')) return {};
+std::optional<std::string> HostAddresses::for_curl(const std::string& host, int default_port) {
+  if (host.starts_with('[')) return "";
   const std::size_t colon = host.find(':');
   const std::string name = host.substr(0, colon);
   const std::string port =
       colon == std::string::npos ? std::to_string(default_port) : host.substr(colon + 1);
-  if (name.empty() || is_address(name)) return {};
-  const std::lock_guard guard(mutex_);
-  auto found = known_.find(name);
-  if (found == known_.end()) {
-    const auto addresses = ask_getent(name);
-    if (addresses.empty()) return {};  // not kept: the name may be found later
-    found = known_.emplace(name, join(addresses, ",")).first;
+  // libcurl knows localhost without asking anybody.
+  if (name.empty() || name == "localhost" || is_address(name)) return "";
+  {
+    const std::lock_guard guard(mutex_);
+    const auto found = known_.find(name);
+    if (found != known_.end()) return fmt::format("{}:{}:{}", name, port, found->second);
   }
-  return fmt::format("{}:{}:{}", name, port, found->second);
+  const auto addresses = ask_getent(name);
+  if (addresses.empty()) return std::nullopt;  // not kept: the name may be found later
+  const std::lock_guard guard(mutex_);
+  const auto& known = known_.insert_or_assign(name, join(addresses, ",")).first->second;
+  return fmt::format("{}:{}:{}", name, port, known);
 }
 
 }  // namespace kbundle

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace kbundle {
@@ -15,9 +16,9 @@ bool is_static_program();
 class HostAddresses {
  public:
   /// A value for CURLOPT_RESOLVE, "registry.local:443:192.0.2.1,2001:db8::1"; empty when `host` is
-  /// an address itself, when there is no getent, or when it does not know the name: libcurl then
-  /// says so in its own words. `host` may have a port ("registry.local:5000").
-  std::string for_curl(const std::string& host, int default_port);
+  /// an address itself or localhost; nullopt when there is no getent, or it does not know the name.
+  /// `host` may have a port ("registry.local:5000").
+  std::optional<std::string> for_curl(const std::string& host, int default_port);
 
  private:
   std::mutex mutex_;

@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include "registry/reference.hpp"
+
 namespace kbundle {
 namespace {
 
@@ -25,7 +27,7 @@ std::string quoted(std::string_view text) {
 
 // Docker Hub's API does not live under the name that its images have.
 std::string server_of(const std::string& upstream) {
-  return "https://" + (upstream == "docker.io" ? "registry-1.docker.io" : upstream);
+  return "https://" + api_host(upstream);
 }
 
 }  // namespace

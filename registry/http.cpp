@@ -7,6 +7,8 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <mutex>
+#include <set>
 
 #include "core/interrupt.hpp"
 #include "core/json.hpp"
@@ -116,6 +118,7 @@ bool is_tls_problem(CURLcode code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
@@ -124,6 +127,16 @@ bool is_tls_problem(CURLcode code) {
     default:
       return false;
   }
+}
+
+// TLS 1.3 servers say what they have against a client's certificate after the handshake.
+bool is_about_client_certificate(CURLcode code, std::string_view reason) {
+  if (code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CLIENTCERT) return true;
+  for (const char* alert :
+       {"certificate required", "alert bad certificate", "alert unknown ca", "alert certificate"}) {
+    if (reason.find(alert) != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 // A handshake that was cut off, not one that was refused.
@@ -208,15 +221,36 @@ struct HttpClient::Impl {
   std::string certificates;  // PEM text when there is an extra CA
   std::string system_file;   // else the system's file
   CurlPool pool;
+  std::mutex mutex;
+  std::set<std::string> answered;  // hosts that did; guarded by mutex
+
+  // A host that answered before will be back.
+  void remember(HttpResponse& response) {
+    const std::lock_guard guard(mutex);
+    if (!response.failure)
+      answered.insert(response.url.host());
+    else if (answered.contains(response.url.host()))
+      response.failure->reached = true;
+  }
   HostAddresses addresses;  // for the static executable
 
-  // What libcurl would ask glibc for, told beforehand.
-  void resolve(const Url& url, CurlHeaders& list) {
-    if (!is_static_program()) return;
+  // What libcurl would ask glibc for, told beforehand. False when nobody knows the name.
+  bool resolve(const Url& url, CurlHeaders& list) {
+    if (!is_static_program()) return true;
     const auto proxy = proxy_for(url);
     const std::string host = proxy ? proxy->shown : url.host();
-    const std::string entry = addresses.for_curl(host, proxy ? 1080 : url.is_https() ? 443 : 80);
-    if (!entry.empty()) list.add(entry);
+    const auto entry = addresses.for_curl(host, proxy ? 1080 : url.is_https() ? 443 : 80);
+    if (!entry) return false;
+    if (!entry->empty()) list.add(*entry);
+    return true;
+  }
+
+  static HttpResponse::Failure unknown_name(const Url& url, const std::string& what) {
+    return {Error(ExitCode::network,
+                  fmt::format("cannot find the address of {}{}", what, by_proxy(url)),
+                  "check the name and this machine's DNS (`getent hosts NAME`); what was "
+                  "downloaded is kept"),
+            false};
   }
 
   void configure(CURL* handle, Exchange& exchange, const Url& url, curl_slist* headers,
@@ -236,7 +270,8 @@ struct HttpClient::Impl {
     set(CURLOPT_ERRORBUFFER, error_text);
     set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(options.connect_timeout.count()));
     set(CURLOPT_LOW_SPEED_LIMIT, kSlowestSpeed);
-    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
+    const auto patience = std::max(options.stall_timeout, exchange.request.patience);
+    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.count()));
     set(CURLOPT_BUFFERSIZE, static_cast<long>(kCopyBufferSize));
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -288,6 +323,8 @@ struct HttpClient::Impl {
     if (proxy_status == 407) throw_proxy_error(url);
     curl_off_t connected = 0;
     curl_easy_getinfo(handle, CURLINFO_CONNECT_TIME_T, &connected);
+    long sent = 0;  // on a connection that is used again, no time was spent on connecting
+    curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &sent);
     const auto failure = [&](const std::string& message, const std::string& hint, bool reached) {
       return HttpResponse::Failure{Error(ExitCode::network, message, hint), reached};
     };
@@ -296,16 +333,17 @@ struct HttpClient::Impl {
       return failure(fmt::format("{}{}: the connection broke off during the TLS handshake: {}",
                                  url.shown(), by_proxy(url), reason),
                      "if this network blocks the host, name a mirror: --mirror FROM=TO", true);
+    if (is_about_client_certificate(code, reason))
+      throw Error(
+          ExitCode::network,
+          fmt::format("{}: the server refuses this client's certificate: {}", url.shown(), reason),
+          "give the one it wants: --client-cert FILE --client-key FILE");
     if (is_tls_problem(code)) throw_tls_error(url, reason);
     if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY)
-      return failure(fmt::format("cannot find the address of {}{}",
-                                 code == CURLE_COULDNT_RESOLVE_HOST ? url.host()
-                                                                    : "the proxy for " + url.host(),
-                                 by_proxy(url)),
-                     "check the name and this machine's DNS (`getent hosts NAME`); what was "
-                     "downloaded is kept",
-                     false);
-    if (code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && connected == 0))
+      return unknown_name(
+          url, code == CURLE_COULDNT_RESOLVE_HOST ? url.host() : "the proxy for " + url.host());
+    if (code == CURLE_COULDNT_CONNECT ||
+        (code == CURLE_OPERATION_TIMEDOUT && connected == 0 && sent == 0))
       return failure(fmt::format("cannot connect to {}{}: {}", url.host(), by_proxy(url), reason),
                      "check that the host is reachable, or name a mirror: --mirror FROM=TO", false);
     if (code == CURLE_OPERATION_TIMEDOUT)
@@ -327,7 +365,10 @@ struct HttpClient::Impl {
     headers.add("Expect:");  // no waiting for 100-continue
 
     CurlHeaders known_addresses;
-    resolve(url, known_addresses);
+    if (!resolve(url, known_addresses)) {
+      response.failure = unknown_name(url, url.host());
+      return response;
+    }
     std::array<char, CURL_ERROR_SIZE> error_text{};
     CurlHandle handle = pool.take();
     curl_easy_setopt(handle.get(), CURLOPT_RESOLVE, known_addresses.get());
@@ -347,6 +388,12 @@ struct HttpClient::Impl {
 
 HttpClient::HttpClient(const TransportOptions& options) : impl_(std::make_unique<Impl>()) {
   impl_->options = options;
+  auto& plain = impl_->options.plain_http;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    plain[i] = to_lower(plain[i]);
+    // A URL's own port is dropped, so the host is known by both names.
+    if (plain[i].ends_with(":80")) plain.push_back(plain[i].substr(0, plain[i].size() - 3));
+  }
   if (!options.ca_file.empty())
     impl_->certificates = certificates_with(options.ca_file);
   else
@@ -371,6 +418,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   bool authorised = true;
   for (int redirects = 0;; ++redirects) {
     HttpResponse response = impl_->exchange_once(request, url, authorised);
+    impl_->remember(response);
     const bool redirected = response.status == 301 || response.status == 302 ||
                             response.status == 303 || response.status == 307 ||
                             response.status == 308;
@@ -385,8 +433,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
       throw Error(ExitCode::network, fmt::format("{}: a redirect ({}) that leads nowhere",
                                                  url.shown(), response.status));
     // Plain HTTP is for the hosts that were named, not for whomever they point at.
-    const bool allowed = is_plain(next->host()) || is_plain(next->host() + ":80");
-    if (!next->is_https() && (url.is_https() || !allowed))
+    if (!next->is_https() && (url.is_https() || !is_plain(next->host())))
       throw Error(ExitCode::network, fmt::format("{}: refused its redirect to plain HTTP ({})",
                                                  url.shown(), next->shown()));
     // Once gone it stays gone, even if the chain leads back.

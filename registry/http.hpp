@@ -2,6 +2,7 @@
 // that credentials never leave their origin, stalls and stop requests noticed.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -40,7 +41,7 @@ struct HttpResponse {
   /// The exchange broke off in a way that may not happen again.
   struct Failure {
     Error error;           ///< ExitCode::network
-    bool reached = false;  ///< a connection was made
+    bool reached = false;  ///< a connection was made, or has been to this host before
   };
   std::optional<Failure> failure;
 
@@ -63,6 +64,9 @@ struct HttpRequest {
     std::function<std::size_t(std::span<std::byte>)> read;  ///< 0 only at the end
   };
   std::optional<Body> body;
+  /// How long it may take without a byte, if that is longer than TransportOptions' stall_timeout: a
+  /// registry that stores a blob says nothing meanwhile.
+  std::chrono::seconds patience{0};
   /// Told the status and headers of a 2xx answer before its body comes.
   std::function<void(const HttpResponse&)> on_response;
   /// Told the body of a 2xx answer piece by piece.

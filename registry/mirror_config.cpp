@@ -88,7 +88,7 @@ ContainerdMirrors ContainerdMirrors::from(const Mirrors& mirrors,
     }
     std::string host = host_of(place);
     const bool plain = holds(plain_http, host);
-    if (host == "docker.io") host = "registry-1.docker.io";
+    host = api_host(host);
     const HostsToml::Endpoint endpoint = HostsToml::endpoint(host, prefix, plain);
 
     auto file = std::find_if(result.files.begin(), result.files.end(),

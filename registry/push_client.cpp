@@ -161,7 +161,14 @@ bool PushClient::mount(const Reference& repository, const Digest& digest,
                                    url_escape(from_repository)));
         Retry retry(impl_->options.attempts);
         while (true) {
-          const HttpResponse response = target.send([&] { return request_of("POST", url); });
+          HttpResponse response;
+          try {
+            response = target.send([&] { return request_of("POST", url); });
+          } catch (const Error& error) {
+            // No right to read there; whatever else it is, the upload will meet it as well.
+            if (error.code() != ExitCode::network) throw;
+            return false;
+          }
           if (!response.failure && response.status == 202) {
             const Url session = target.location(response);
             const std::lock_guard lock(impl_->mutex);

@@ -194,4 +194,8 @@ Reference Reference::with_digest(Digest digest) const {
   return result;
 }
 
+std::string api_host(const std::string& host) {
+  return host == "docker.io" ? "registry-1.docker.io" : host;
+}
+
 }  // namespace kbundle

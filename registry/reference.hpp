@@ -41,4 +41,7 @@ class Reference {
   Digest digest_;
 };
 
+/// Where the API of a host in image names answers: Docker Hub's is elsewhere.
+std::string api_host(const std::string& host);
+
 }  // namespace kbundle

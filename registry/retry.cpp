@@ -71,4 +71,9 @@ void Retry::failed(Error error, std::optional<std::chrono::seconds> retry_after,
   sleep_unless_stopped(wait);
 }
 
+void Retry::failed(const HttpResponse::Failure& failure) {
+  failed(failure.error, std::nullopt,
+         failure.reached ? std::nullopt : std::optional<int>(kUnreachable));
+}
+
 }  // namespace kbundle

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "registry/http.hpp"
 
 namespace kbundle {
 
@@ -24,6 +25,7 @@ class Retry {
  public:
   /// No wait is longer than this; a server that asks for more is not waited for.
   static constexpr std::chrono::seconds kLongestWait{60};
+  static constexpr int kUnreachable = 2;  ///< no route, no name: it seldom mends in seconds
 
   explicit Retry(int attempts,
                  std::chrono::milliseconds first_wait = std::chrono::milliseconds(500))
@@ -38,6 +40,8 @@ class Retry {
   /// constructor's makes failures of one kind give up earlier.
   void failed(Error error, std::optional<std::chrono::seconds> retry_after = std::nullopt,
               std::optional<int> attempts = std::nullopt);
+  /// failed() for what did not get through: a host that was never reached is not asked so often.
+  void failed(const HttpResponse::Failure& failure);
 
  private:
   int attempts_;

@@ -172,8 +172,9 @@ void RegistryServer::run() {
   for (std::size_t i = 1; i < wanted; ++i) threads.emplace_back([&impl] { impl.context.run(); });
   impl.context.run();
   threads.clear();
-  impl.shared.hashing.stop();
-  impl.shared.hashing.join();
+  // Checks that still wait hold their connections, which belong to the context: they go before it.
+  impl.shared.hashing->stop();
+  impl.shared.hashing.reset();
 }
 
 void RegistryServer::stop() {

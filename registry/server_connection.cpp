@@ -159,7 +159,7 @@ class Connection {
   asio::awaitable<bool> authorized(const UserPassword& login) {
     PasswordFile& passwords = *shared_.passwords;
     if (passwords.remembers(login)) co_return true;
-    const auto hashing = shared_.hashing.get_executor();
+    const auto hashing = shared_.hashing->get_executor();
     auto checking = check(&passwords, &login);
     const bool right = co_await asio::co_spawn(hashing, std::move(checking), use_awaitable);
     if (right) co_return true;

@@ -25,7 +25,7 @@ struct ServerShared {
   std::optional<PasswordFile> passwords{};
   std::optional<boost::asio::ssl::context> tls{};
   /// Passwords are hashed here, one at a time: guessing costs others little and goes slowly.
-  boost::asio::thread_pool hashing{1};
+  std::optional<boost::asio::thread_pool> hashing{std::in_place, 1};
   std::atomic<bool> stopping = false;
   std::atomic<std::size_t> answering = 0;  ///< requests under way
 };

@@ -10,7 +10,6 @@
 namespace kbundle {
 namespace {
 
-constexpr int kUnreachableAttempts = 2;  // no route, no name: it seldom mends in seconds
 // A transfer that went on for so long since its last failure counts as working.
 constexpr std::uint64_t kProgress = 1U << 20U;
 
@@ -173,28 +172,14 @@ void handle_refusal(const HttpResponse& response, const Remote& remote, Retry& r
   retry.failed(error, parse_retry_after(response.headers.find("retry-after").value_or("")));
 }
 
-int Transfer::attempts_after(const HttpResponse::Failure& failure, const Remote& remote) {
-  const std::lock_guard guard(mutex_);
-  const bool answered = answered_.contains(Url::parse(remote.url).host());
-  return failure.reached || answered ? attempts_ : kUnreachableAttempts;
-}
-
 HttpResponse Transfer::send(HttpRequest request, const Remote& remote) {
-  HttpResponse response = send_authorised(std::move(request), remote);
-  if (!response.failure) {
-    const std::lock_guard guard(mutex_);
-    answered_.insert(Url::parse(remote.url).host());
-  }
-  return response;
-}
-
-HttpResponse Transfer::send_authorised(HttpRequest request, const Remote& remote) {
   if (remote.host.empty()) return http_.send(request);
   request.authorization = authenticator_.known(remote.host, remote.scope);
   HttpResponse response = http_.send(request);
   // A 401 from where a redirect led to is not about our credentials.
-  if (response.failure || response.status != 401 ||
-      response.url.host() != Url::parse(remote.url).host())
+  Url asked = Url::parse(remote.url);
+  if (http_.is_plain(asked.host())) asked = asked.as_http();
+  if (response.failure || response.status != 401 || response.url.host() != asked.host())
     return response;
   request.authorization =
       authenticator_.answer(remote.host, remote.scope, response, request.authorization);
@@ -227,12 +212,13 @@ std::optional<Document> Transfer::document(const Remote& remote, std::uint64_t l
     };
     const HttpResponse response = send(std::move(request), remote);
     if (response.failure) {
-      retry.failed(response.failure->error, std::nullopt,
-                   attempts_after(*response.failure, remote));
+      retry.failed(*response.failure);
     } else if (response.status == 200) {
       document.headers = response.headers;
       return document;
-    } else if (response.status == 404) {
+    } else if (response.status == 404 ||
+               (remote.optional_part &&
+                (response.status == 400 || response.status == 405 || response.status == 406))) {
       return std::nullopt;
     } else {
       handle_refusal(response, remote, retry);
@@ -263,8 +249,7 @@ bool Transfer::fill(const Remote& remote, BlobStore::Partial& partial, const Dow
     filling.check_resumable();
     if (filling.progressed()) retry.progressed();
     if (response.failure) {
-      retry.failed(response.failure->error, std::nullopt,
-                   attempts_after(*response.failure, remote));
+      retry.failed(*response.failure);
     } else if (response.status == 404) {
       return false;
     } else if (response.status == 416) {

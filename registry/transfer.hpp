@@ -4,9 +4,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +22,8 @@ struct Remote {
   std::string host;                  ///< whose credentials; empty: none (files)
   std::string scope;                 ///< "repository:coredns:pull"
   std::vector<std::string> headers;  ///< "Accept: …"
+  /// 400, 405 and 406 mean "not there" too: a registry may not know this part of the protocol.
+  bool optional_part = false;
 };
 
 /// A document in one piece.
@@ -63,9 +63,6 @@ class Transfer {
   HttpResponse send(HttpRequest request, const Remote& remote);
 
  private:
-  HttpResponse send_authorised(HttpRequest request, const Remote& remote);
-  /// How often what did not get through is tried. A host that answered before will be back.
-  int attempts_after(const HttpResponse::Failure& failure, const Remote& remote);
   /// send() of a blob's request, as one of the transfers that its host bears at once.
   HttpResponse send_gated(HttpRequest request, const Remote& remote);
   bool fill(const Remote& remote, BlobStore::Partial& partial, const DownloadPlan& plan,
@@ -75,8 +72,6 @@ class Transfer {
   Authenticator& authenticator_;
   int attempts_;
   HostGate gate_;
-  std::mutex mutex_;
-  std::set<std::string> answered_;  // hosts that did, guarded by mutex_
 };
 
 /// Throws, or waits until the next attempt, for an answer that is neither 2xx nor 404.

@@ -20,6 +20,8 @@ inline constexpr const char* oci_manifest = "application/vnd.oci.image.manifest.
 inline constexpr const char* oci_index = "application/vnd.oci.image.index.v1+json";
 inline constexpr const char* docker_manifest =
     "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr const char* oci_config = "application/vnd.oci.image.config.v1+json";
+inline constexpr const char* docker_config = "application/vnd.docker.container.image.v1+json";
 inline constexpr const char* docker_list =
     "application/vnd.docker.distribution.manifest.list.v2+json";
 

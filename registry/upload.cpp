@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -16,6 +18,8 @@ constexpr std::uint64_t kProgress = 1U << 20U;
 // A proxy in front of the registry may take less than a chunk (413); nobody takes less than this.
 constexpr std::uint64_t kSmallestChunk = 256 * 1024;
 constexpr int kMostStartsOver = 1;
+// Registries hash or copy a whole blob before they answer that they have it.
+constexpr std::chrono::seconds kCommitPatience = std::chrono::minutes(15);
 
 // The answers of registries that do not know chunks.
 bool refuses_chunks(long status) {
@@ -65,9 +69,8 @@ std::optional<std::uint64_t> parse_upload_range(std::string_view value) {
 }
 
 void BlobUpload::run(std::optional<Url> session) {
-  session_ = std::move(session);
-  certain_ = session_.has_value();
-  if (const auto earlier = state_.load(); earlier && !session_) {
+  begun_ = std::move(session);
+  if (const auto earlier = state_.load()) {
     try {
       session_ = Url::parse(*earlier);
       recalled_ = true;
@@ -92,6 +95,13 @@ void BlobUpload::run(std::optional<Url> session) {
 }
 
 void BlobUpload::start() {
+  if (begun_) {
+    session_ = std::exchange(begun_, std::nullopt);
+    recalled_ = false;
+    offset_ = 0;
+    certain_ = true;
+    return;
+  }
   const Url url = target_.url("blobs/uploads/");
   const HttpResponse response = target_.send([&] {
     HttpRequest request;
@@ -200,6 +210,7 @@ void BlobUpload::finish() {
     request.url = with_digest(*session_, plan_.blob.digest).str();
     request.method = "PUT";
     request.headers.push_back("Content-Type: application/octet-stream");
+    request.patience = kCommitPatience;
     return request;
   }));
 }

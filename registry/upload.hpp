@@ -75,6 +75,7 @@ class BlobUpload {
   Retry retry_;
 
   std::optional<Url> session_;
+  std::optional<Url> begun_;  // another one, that the registry began unasked
   std::uint64_t offset_ = 0;  // what the registry has of it
   bool certain_ = false;      // whether offset_ is known to hold
   bool recalled_ = false;     // the session is an earlier run's

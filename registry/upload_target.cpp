@@ -10,13 +10,8 @@
 namespace kbundle {
 namespace {
 
-constexpr int kUnreachableAttempts = 2;  // no route, no name: it seldom mends in seconds
 constexpr std::size_t kMostErrors = 10;
 constexpr std::size_t kLongestWord = 200;
-
-std::string api_host(const std::string& host) {
-  return host == "docker.io" ? "registry-1.docker.io" : host;
-}
 
 std::string scope_of(const std::string& repository, const std::string& mounted_from) {
   std::string scope = fmt::format("repository:{}:pull,push", repository);
@@ -102,10 +97,7 @@ HttpResponse UploadTarget::send(const std::function<HttpRequest()>& make) const 
 }
 
 void UploadTarget::failed(const HttpResponse& response, Retry& retry) const {
-  if (response.failure)
-    return retry.failed(
-        response.failure->error, std::nullopt,
-        response.failure->reached ? std::nullopt : std::optional<int>(kUnreachableAttempts));
+  if (response.failure) return retry.failed(*response.failure);
   handle_refusal(response, Remote{response.url.str(), host_, scope_, {}}, retry);
 }
 

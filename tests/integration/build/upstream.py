@@ -72,9 +72,11 @@ def push_platform(registry, repository, architecture):
 
 def push_image(registry, name):
     repository, tag = name.split("/", 1)[1].rsplit(":", 1)
-    if tag.endswith("-amd64"):  # an image of one platform
-        push_manifest(registry, repository, tag, push_platform(registry, repository, "amd64"), DOCKER)
-        return
+    for architecture in ("amd64", "arm64"):
+        if tag.endswith("-" + architecture):  # an image of one platform
+            manifest = push_platform(registry, repository, architecture)
+            push_manifest(registry, repository, tag, manifest, DOCKER)
+            return
     entries = []
     for architecture in ("amd64", "arm64"):
         manifest = push_platform(registry, repository, architecture)

@@ -83,7 +83,15 @@ TEST_CASE("a 40 MiB blob beside small ones, with 1 and 4 threads") {
   std::vector<std::uint64_t> contents;
   for (const auto& frame : frames) contents.push_back(frame.content_size);
   std::vector<std::uint64_t> planned;
-  for (const auto& frame : plan_frames(Body::of(bundle.inventory()), {})) {
+  std::vector<Packing> packing;
+  for (const auto& blob : bundle.inventory().blobs) {
+    const auto& files = bundle.inventory().files;
+    const bool program = std::any_of(files.begin(), files.end(), [&](const FileRecord& file) {
+      return file.digest == blob.digest;
+    });
+    packing.push_back(program ? Packing::program : Packing::image);
+  }
+  for (const auto& frame : plan_frames(Body::of(bundle.inventory()), packing)) {
     planned.push_back(frame.content_size);
   }
   CHECK(contents == planned);

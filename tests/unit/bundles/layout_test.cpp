@@ -22,7 +22,7 @@ std::vector<PlannedFrame> plan(const std::vector<MemberSpan>& members) {
 using Frames = std::vector<PlannedFrame>;
 constexpr std::uint64_t F = kFrameContent;
 constexpr std::uint64_t R = kRawFrameContent;
-constexpr std::uint64_t K = 96U << 10U;  // larger than a small member
+constexpr std::uint64_t K = 96U << 10U;
 
 }  // namespace
 
@@ -38,13 +38,25 @@ TEST_CASE("how members are cut into frames") {
   CHECK(plan({{K}, {2 * F + 512}, {K}, {K}}) == Frames{{K}, {F}, {F}, {512}, {2 * K}});
 }
 
-TEST_CASE("small members and compressed ones have frames of their own") {
-  CHECK(plan({{512}, {1024}, {K}, {1024}, {K}}) == Frames{{512}, {1024}, {K}, {1024}, {K}});
-  CHECK(plan({{kSmallMember}, {kSmallMember + 512}, {kSmallMember + 512}}) ==
-        Frames{{kSmallMember}, {2 * (kSmallMember + 512)}});
-  CHECK(plan({{K}, {2 * R + 512, true}, {K}}) ==
+TEST_CASE("what is of an image has frames of its own") {
+  constexpr auto image = Packing::image;
+  constexpr auto raw = Packing::compressed;
+  CHECK(plan({{K}, {1024, image}, {1024, image}, {K}}) == Frames{{K}, {1024}, {1024}, {K}});
+  CHECK(plan({{kImageFrameContent + 512, image}, {K}}) == Frames{{kImageFrameContent}, {512}, {K}});
+  CHECK(plan({{K}, {2 * R + 512, raw}, {K}}) ==
         Frames{{K}, {R, true}, {R, true}, {512, true}, {K}});
-  CHECK(plan({{R, true}, {K, true}}) == Frames{{R, true}, {K, true}});
+  CHECK(plan({{R, raw}, {K, raw}}) == Frames{{R, true}, {K, true}});
+}
+
+TEST_CASE("large bodies have larger raw frames, and not too many") {
+  const auto raw_size = [](std::uint64_t span) {
+    return plan_frames(std::vector<MemberSpan>{{span, Packing::compressed}}).front().content_size;
+  };
+  CHECK(raw_size(2ULL << 30U) == R);
+  CHECK(raw_size((2ULL << 30U) + kMostRawFrames) == 2 * R);
+  CHECK(raw_size(20ULL << 30U) == 10 * R);
+  CHECK(plan_frames(std::vector<MemberSpan>{{200ULL << 30U, Packing::compressed}}).size() <=
+        kMostRawFrames);
 }
 
 TEST_CASE("what counts as compressed already") {

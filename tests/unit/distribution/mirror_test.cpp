@@ -17,7 +17,7 @@ TEST_CASE("a target without a tag takes the source's") {
 }
 
 TEST_CASE("a version's images go below a prefix, CoreDNS under two names") {
-  const auto copies = version_copies("v1.34.4", "r.local/k8s");
+  const auto copies = version_copies("v1.34.4", {}, "r.local/k8s");
   std::size_t targets = 0;
   for (const ImageCopy& copy : copies) {
     targets += copy.to.size();
