@@ -12,7 +12,7 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../../.."))
-LAB = os.environ.get("KBUNDLE_TEST_CACHE", "/var/cache/kbundle-lab")
+LAB = os.environ.get("KBUNDLE_LAB_CACHE", "/var/cache/kbundle-lab")
 CACHE = os.path.join(LAB, "bench")
 KBUNDLE = os.environ.get("KBUNDLE", os.path.join(ROOT, "build/release/kbundle"))
 MEMORY = "/dev/shm"  # a memory file system
@@ -28,7 +28,8 @@ def say(text):
 
 
 def build_peers():
-    go = shutil.which("go") or "/usr/local/go/bin/go"
+    go = subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib/go")],
+                        check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     for name, module in PEERS.items():
         marker = os.path.join(CACHE, f".{name}-{module.rsplit('@', 1)[1]}")
         if os.path.exists(marker) and os.path.exists(os.path.join(CACHE, name)):
