@@ -105,8 +105,12 @@ void show_or_write(const Flags& flags) {
   const Mirrors mirrors = flags.rules.mirrors();
   Json report = flags.json ? listing_json(mirrors) : Json::object();
   std::string text;
+  const auto containerd = ContainerdMirrors::from(mirrors, flags.plain_http);
+  const auto docker = DockerMirrors::from(mirrors, flags.plain_http);
+  // Both or none.
+  if (!flags.containerd.empty()) containerd.require_some();
+  if (!flags.docker.empty()) docker.require_some();
   if (!flags.containerd.empty()) {
-    const auto containerd = ContainerdMirrors::from(mirrors, flags.plain_http);
     Json written = Json::array();
     for (const auto& name : containerd.write(flags.containerd, flags.force)) {
       written.push_back(name.string());
@@ -121,7 +125,6 @@ void show_or_write(const Flags& flags) {
     report["containerd"] = {{"written", written}, {"leftOut", left_out_json(containerd.left_out)}};
   }
   if (!flags.docker.empty()) {
-    const auto docker = DockerMirrors::from(mirrors, flags.plain_http);
     docker.write(flags.docker);
     text += fmt::format("wrote {}: registry-mirrors {}\n", printable(flags.docker.string()),
                         fmt::join(docker.urls, ", "));

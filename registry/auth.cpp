@@ -154,13 +154,16 @@ std::vector<Challenge> parse_challenges(const std::vector<std::string>& values) 
 Error access_error(const std::string& host, const std::string& object,
                    const HttpResponse& response) {
   const std::string reason = response.reason();
-  return Error(
-      ExitCode::network,
-      fmt::format("{} refuses {} ({}{}{})", host, object, response.status,
-                  reason.empty() ? "" : ": ", reason),
-      fmt::format("it needs credentials: docker login {} (kbundle reads what that leaves); "
-                  "many registries answer so for names that do not exist, too",
-                  host));
+  const std::string hint =
+      response.password_sent
+          ? "the user and the password that kbundle found for it are refused; log in anew: docker "
+            "login {}, or name others with --auth-file"
+          : "it needs credentials: docker login {} (kbundle reads what that leaves); many "
+            "registries answer so for names that do not exist, too";
+  return Error(ExitCode::network,
+               fmt::format("{} refuses {} ({}{}{})", host, object, response.status,
+                           reason.empty() ? "" : ": ", reason),
+               fmt::format(fmt::runtime(hint), host));
 }
 
 std::string Authenticator::known(const std::string& host, const std::string& scope) {

@@ -360,8 +360,10 @@ struct HttpClient::Impl {
     Exchange exchange{request, response, 0, false, false, nullptr};
     CurlHeaders headers;
     for (const std::string& line : request.headers) headers.add(line);
-    if (authorised && !request.authorization.empty())
+    if (authorised && !request.authorization.empty()) {
       headers.add("Authorization: " + request.authorization);
+      response.password_sent = request.authorization.starts_with("Basic ");
+    }
     headers.add("Expect:");  // no waiting for 100-continue
 
     CurlHeaders known_addresses;

@@ -37,6 +37,7 @@ struct HttpResponse {
   HttpHeaders headers;
   Url url;                 ///< where the answer came from, after redirects
   std::string error_body;  ///< of an answer that is not 2xx, at most 64 KiB
+  bool password_sent = false;
 
   /// The exchange broke off in a way that may not happen again.
   struct Failure {

@@ -106,9 +106,13 @@ ContainerdMirrors ContainerdMirrors::from(const Mirrors& mirrors,
   return result;
 }
 
+void ContainerdMirrors::require_some() const {
+  if (files.empty()) nothing_to_write("containerd", left_out);
+}
+
 std::vector<std::filesystem::path> ContainerdMirrors::write(const std::filesystem::path& folder,
                                                             bool force) const {
-  if (files.empty()) nothing_to_write("containerd", left_out);
+  require_some();
   std::vector<std::filesystem::path> names;
   for (const HostsToml& file : files) {
     names.push_back(folder / file.upstream / "hosts.toml");
@@ -174,8 +178,12 @@ std::string DockerMirrors::merged(const std::string& existing, std::string_view 
   return document.dump(2) + "\n";
 }
 
-void DockerMirrors::write(const std::filesystem::path& file) const {
+void DockerMirrors::require_some() const {
   if (urls.empty()) nothing_to_write("Docker", left_out);
+}
+
+void DockerMirrors::write(const std::filesystem::path& file) const {
+  require_some();
   // The file that a link leads to is written, not a file in the link's place.
   const std::filesystem::path target = std::filesystem::weakly_canonical(file);
   const std::string existing = read_file_if_exists(target, kLargestFile).value_or("");

@@ -26,6 +26,8 @@ struct ContainerdMirrors {
   /// `plain_http`: hosts that speak HTTP.
   static ContainerdMirrors from(const Mirrors& mirrors, const std::vector<std::string>& plain_http);
 
+  /// Error{usage} with what was left out, when there is nothing to write.
+  void require_some() const;
   /// Writes FOLDER/<upstream host>/hosts.toml for each and returns the names. A file that is there
   /// and was not written by this function is Error{usage}, before anything is written; `force`
   /// replaces it. Nothing to write is Error{usage} with what was left out.
@@ -41,6 +43,8 @@ struct DockerMirrors {
   /// daemon.json with these first, then the mirrors that it had; all else and its order stay.
   /// Error{usage} when `existing` (may be empty) is no such file.
   std::string merged(const std::string& existing, std::string_view what) const;
+  /// As ContainerdMirrors::require_some().
+  void require_some() const;
   /// merged() into a file, which keeps its permissions. Nothing to write is Error{usage}.
   void write(const std::filesystem::path& file) const;
 };

@@ -16,11 +16,11 @@ class Sources:
     """What each tool pushes from, all in memory: kbundle its bundle; crane a layout an image, as it
     pushes a layout whole; regctl one layout; skopeo dir: folders."""
 
-    def __init__(self, work, image_sets, with_kbundle, layers):
+    def __init__(self, work, image_sets, layers):
         self.pushed = image_sets if layers else image_sets[:1]
         self.images = [(image_set, image) for image_set in self.pushed
                        for image in image_set.images]
-        self.bundle = bundle.Bundle(work, image_sets, layers) if with_kbundle else None
+        self.bundle = bundle.Bundle(work, image_sets, layers)
         self.crane, self.regctl, self.skopeo = (work.folder(name) for name in
                                                 ("from-crane", "from-regctl", "from-skopeo"))
         for number, (image_set, image) in enumerate(self.images):
@@ -99,10 +99,7 @@ def compare(work, sources, names, far, count, title):
 
 def run(work, image_sets, quick):
     names = list(pull.TOOLS)
-    if not work.has_verb("push"):
-        tools.say("kbundle has no push yet")
-        names.remove("kbundle")
-    sources = [Sources(work, image_sets, "kbundle" in names, layers) for layers in (False, True)]
+    sources = [Sources(work, image_sets, layers) for layers in (False, True)]
     for each, count in zip(sources, (7, 5)):
         yield compare(work, each, names, None, 3 if quick else count, "loopback")
     if quick:

@@ -44,7 +44,7 @@ def load(work, image_set, port, clients, seconds):
 
 def start_kbundle(work, image_sets):
     content, port = bundle.Bundle(work, image_sets), tools.free_port()
-    child = work.start([tools.KBUNDLE, "serve", content.path, "--listen", f"127.0.0.1:{port}",
+    child = work.start([tools.SITE, "serve", content.path, "--listen", f"127.0.0.1:{port}",
                         "--plain-http", *content.trust])
     return child, port
 
@@ -64,11 +64,7 @@ def start_crane(work, image_set):
 def start_all(work, image_sets):
     """Server: process and port. Each is a fresh one, so that its peak memory is of this load."""
     lab = image_sets[0]
-    servers = {}
-    if work.has_verb("serve"):
-        servers["kbundle"] = start_kbundle(work, image_sets)
-    else:
-        tools.say("kbundle has no serve yet")
+    servers = {"kbundle": start_kbundle(work, image_sets)}
     servers["docker-registry"] = sets.start_registry(work, lab.storage)
     servers["crane registry"] = start_crane(work, lab)
     return servers

@@ -15,6 +15,7 @@ ROOT = os.path.normpath(os.path.join(HERE, "../../.."))
 LAB = os.environ.get("KBUNDLE_LAB_CACHE", "/var/cache/kbundle-lab")
 CACHE = os.path.join(LAB, "bench")
 KBUNDLE = os.environ.get("KBUNDLE", os.path.join(ROOT, "build/release/kbundle"))
+SITE = KBUNDLE + "-static"  # what serves at a site
 MEMORY = "/dev/shm"  # a memory file system
 PEERS = {  # program: module and version
     "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
@@ -120,11 +121,6 @@ class Work:
         with open(log, errors="replace") as file:
             said = file.read()[-2000:]
         return Measured(float(wall), float(cpu), int(kib) * 1024 / 1e6, int(status), said)
-
-    def has_verb(self, verb):
-        shown = subprocess.run([KBUNDLE, "--help"], env=self.environment, capture_output=True,
-                               text=True).stdout
-        return any(line.split()[:1] == [verb] for line in shown.splitlines())
 
 
 def free_port():
