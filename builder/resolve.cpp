@@ -14,22 +14,6 @@ namespace {
 
 constexpr std::uint64_t kMaxDocument = 4U << 20U;
 
-// A document by digest: from the store, else from a place that has it.
-std::string document(Fetcher& fetcher, const Reference& name, const Descriptor& descriptor) {
-  BlobStore& store = fetcher.store();
-  if (auto cached = store.read_if_sound(descriptor.digest, descriptor.size, kMaxDocument)) {
-    return *std::move(cached);
-  }
-  auto found = fetcher.manifest(name.with_digest(descriptor.digest));
-  if (found.answer.bytes.size() != descriptor.size) {
-    throw Error(ExitCode::verification,
-                fmt::format("{}: {} has {} bytes, its index says {}", name.str(),
-                            descriptor.digest.str(), found.answer.bytes.size(), descriptor.size));
-  }
-  store.put(descriptor.digest, found.answer.bytes);
-  return std::move(found.answer.bytes);
-}
-
 // Whether the bytes are an index. Servers that send no useful Content-Type exist.
 bool is_index(const std::string& bytes, const std::string& declared, const std::string& what) {
   const std::string type = to_lower(trim(declared.substr(0, declared.find(';'))));
@@ -74,7 +58,7 @@ void resolve_index(Fetcher& fetcher, const WantedImage& wanted, const std::strin
                   "leave that architecture out of --arch");
     }
     const Manifest manifest =
-        Manifest::parse(document(fetcher, wanted.name, *entry), entry->media_type,
+        Manifest::parse(fetcher.document(wanted.name, *entry), entry->media_type,
                         fmt::format("{} for {}", what, platform.str()));
     image.platforms.push_back(resolved_platform(platform, *entry, manifest));
   }
@@ -226,7 +210,7 @@ void resolve_referrers(Fetcher& fetcher, ResolvedImage& image, const LockedImage
   const auto take = [&](const Digest& subject, const Descriptor& descriptor,
                         const std::string& tag) {
     const Manifest manifest =
-        Manifest::parse(document(fetcher, image.name, descriptor), descriptor.media_type,
+        Manifest::parse(fetcher.document(image.name, descriptor), descriptor.media_type,
                         fmt::format("{} of {}", descriptor.digest.str(), image.name.str()));
     ResolvedReferrer referrer{subject, descriptor, tag, manifest.layers};
     referrer.blobs.push_back(manifest.config);

@@ -37,7 +37,7 @@ class TreeWalk {
  private:
   void below(const Descriptor& descriptor, const std::string& tag, int depth) {
     if (seen_.contains(descriptor.digest)) return;
-    take({descriptor, bytes_of(descriptor), tag}, depth);
+    take({descriptor, fetcher_.document(tree_.name, descriptor), tag}, depth);
   }
 
   void below_all(const Descriptor& entry, int depth) {
@@ -50,19 +50,6 @@ class TreeWalk {
             "with --arch, or name another place: --mirror HOST=OTHER-HOST");
       throw;
     }
-  }
-
-  std::string bytes_of(const Descriptor& descriptor) {
-    BlobStore& store = fetcher_.store();
-    if (auto cached = store.read_if_sound(descriptor.digest, descriptor.size))
-      return *std::move(cached);
-    auto found = fetcher_.manifest(tree_.name.with_digest(descriptor.digest));
-    if (found.answer.bytes.size() != descriptor.size)
-      throw Error(ExitCode::verification,
-                  fmt::format("{}: {} has {} bytes, its index says {}", tree_.name.str(),
-                              descriptor.digest.str(), found.answer.bytes.size(), descriptor.size));
-    store.put(descriptor.digest, found.answer.bytes);
-    return std::move(found.answer.bytes);
   }
 
   void take(ImageTree::Document document, int depth) {

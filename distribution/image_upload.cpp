@@ -152,6 +152,13 @@ class Upload {
 
 }  // namespace
 
+std::uint64_t content_size(const UploadImage& image) {
+  std::uint64_t size = 0;
+  for (const auto& document : image.documents) size += document.descriptor.size;
+  for (const Descriptor& blob : image.blobs) size += blob.size;
+  return size;
+}
+
 std::string to_string(Uploaded how) {
   switch (how) {
     case Uploaded::was_there:

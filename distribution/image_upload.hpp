@@ -24,6 +24,9 @@ struct UploadImage {
   std::string mount_from{};  ///< a repository of the target's host that has the blobs; or empty
 };
 
+/// Its documents and blobs, in bytes.
+std::uint64_t content_size(const UploadImage& image);
+
 /// How an image came to be where it is; the last that is true of any part of it. `mounted`: no blob
 /// was sent, the registry had them, and the name is new.
 enum class Uploaded { was_there, mounted, pushed };

@@ -76,13 +76,6 @@ class CacheContent {
   std::map<Digest, Reference> repositories_;
 };
 
-std::uint64_t size_of(const UploadImage& image) {
-  std::uint64_t size = 0;
-  for (const auto& document : image.documents) size += document.descriptor.size;
-  for (const auto& blob : image.blobs) size += blob.size;
-  return size;
-}
-
 }  // namespace
 
 ImageCopy image_copy(std::string_view from, std::string_view to) {
@@ -139,7 +132,7 @@ MirrorReport mirror(const MirrorOptions& options, Progress& progress) {
       images.push_back(upload_of(trees[i], target, root));
       tree_of.push_back(&trees[i]);
       report.rows.push_back({options.copies[i].from, images.back().target, root, trees[i].root,
-                             Uploaded::was_there, size_of(images.back()), 0});
+                             Uploaded::was_there, content_size(images.back()), 0});
     }
   }
   const CacheContent content(fetcher, trees);

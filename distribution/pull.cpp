@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "bundles/layout.hpp"
 #include "core/disk.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -15,8 +16,6 @@
 
 namespace kbundle {
 namespace {
-
-constexpr const char* kOciLayout = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
 std::vector<Reference> wanted_images(const PullOptions& options) {
   std::vector<std::string> names = options.images;

@@ -187,13 +187,6 @@ class Planner {
       blobs.push_back(blob);
   }
 
-  static std::uint64_t content_size(const UploadImage& image) {
-    std::uint64_t size = 0;
-    for (const auto& document : image.documents) size += document.bytes.size();
-    for (const Descriptor& blob : image.blobs) size += blob.size;
-    return size;
-  }
-
   // The image once for each name it gets in the registry.
   void add_names(const ImageRecord& record, const PushPlan::Image& image) {
     for (const std::string& text : record.names) {

@@ -17,19 +17,12 @@
 namespace kbundle {
 namespace {
 
-constexpr std::uint64_t kLargestManifest = 4U << 20U;
-
 Remote remote_for(const Reference& reference, const std::string& path) {
   return Remote{
       fmt::format("https://{}/v2/{}/{}", api_host(reference.host()), reference.repository(), path),
       reference.host(),
       fmt::format("repository:{}:pull", reference.repository()),
       {}};
-}
-
-std::string accept_manifests() {
-  return fmt::format("Accept: {}, {}, {}, {}", media_type::oci_index, media_type::docker_list,
-                     media_type::oci_manifest, media_type::docker_manifest);
 }
 
 // What the bytes are: the Content-Type, or the document's own word where that says nothing.

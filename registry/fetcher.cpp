@@ -151,6 +151,19 @@ Fetcher::Document Fetcher::manifest(const Reference& wanted) {
       });
 }
 
+std::string Fetcher::document(const Reference& name, const Descriptor& descriptor) {
+  if (auto cached = store_.read_if_sound(descriptor.digest, descriptor.size))
+    return *std::move(cached);
+  Document found = manifest(name.with_digest(descriptor.digest));
+  if (found.answer.bytes.size() != descriptor.size) {
+    throw Error(ExitCode::verification,
+                fmt::format("{}: {} has {} bytes, its index says {}", name.str(),
+                            descriptor.digest.str(), found.answer.bytes.size(), descriptor.size));
+  }
+  store_.put(descriptor.digest, found.answer.bytes);
+  return std::move(found.answer.bytes);
+}
+
 std::vector<Referrer> Fetcher::referrers(const Reference& image) {
   // A mirror may well have the image and nothing that refers to it: the next place is asked too.
   Failures failures;

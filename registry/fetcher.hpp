@@ -37,6 +37,10 @@ class Fetcher {
   /// A manifest or index. With a digest in `wanted`, only bytes with that digest pass.
   Document manifest(const Reference& wanted);
 
+  /// A manifest or index that an index of `name` names: from the store, else from a place that has
+  /// it, and then into the store. Error{verification} when its size is another.
+  std::string document(const Reference& name, const Descriptor& descriptor);
+
   /// What belongs to the image with `image`'s digest, from the first place that has it. A place
   /// that does not answer is passed over; when none does, the Error lists them.
   std::vector<Referrer> referrers(const Reference& image);

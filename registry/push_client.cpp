@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "registry/auth.hpp"
 #include "registry/http.hpp"
+#include "registry/transfer.hpp"
 #include "registry/upload.hpp"
 #include "registry/upload_state.hpp"
 #include "registry/upload_target.hpp"
@@ -17,12 +18,6 @@ namespace kbundle {
 namespace {
 
 constexpr std::uint64_t kChunk = 16U << 20U;
-constexpr std::uint64_t kLargestManifest = 4U << 20U;
-
-std::string accept_manifests() {
-  return fmt::format("Accept: {}, {}, {}, {}", media_type::oci_index, media_type::docker_list,
-                     media_type::oci_manifest, media_type::docker_manifest);
-}
 
 HttpRequest request_of(const char* method, const Url& url) {
   HttpRequest request;

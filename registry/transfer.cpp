@@ -6,6 +6,7 @@
 
 #include "core/text.hpp"
 #include "registry/content_range.hpp"
+#include "registry/types.hpp"
 
 namespace kbundle {
 namespace {
@@ -154,6 +155,11 @@ Error status_error(const HttpResponse& response) {
 }
 
 }  // namespace
+
+std::string accept_manifests() {
+  return fmt::format("Accept: {}, {}, {}, {}", media_type::oci_index, media_type::docker_list,
+                     media_type::oci_manifest, media_type::docker_manifest);
+}
 
 void handle_refusal(const HttpResponse& response, const Remote& remote, Retry& retry) {
   Error error = status_error(response);

@@ -74,6 +74,11 @@ class Transfer {
   HostGate gate_;
 };
 
+/// Bytes of a manifest or index, as registries limit them too.
+inline constexpr std::uint64_t kLargestManifest = 4U << 20U;
+/// The Accept header of a request for one.
+std::string accept_manifests();
+
 /// Throws, or waits until the next attempt, for an answer that is neither 2xx nor 404.
 void handle_refusal(const HttpResponse& response, const Remote& remote, Retry& retry);
 
