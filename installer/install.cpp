@@ -13,34 +13,10 @@
 #include "installer/context.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/runner.hpp"
+#include "installer/session.hpp"
 
 namespace kbundle {
 namespace {
-
-std::vector<std::filesystem::path> bundles_in(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error))
-    if (it->path().filename().string().ends_with(".tar.zst")) found.push_back(it->path());
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-std::filesystem::path find_bundle(const InstallOptions& options) {
-  if (!options.bundle.empty()) return options.bundle;
-  std::error_code error;
-  auto found = bundles_in(std::filesystem::current_path());
-  const auto executable = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (found.empty() && !error) found = bundles_in(executable.parent_path());
-  if (found.size() == 1) return found.front();
-  std::vector<std::string> names;
-  for (const auto& path : found) names.push_back(path.filename().string());
-  throw Error(ExitCode::usage,
-              found.empty() ? "there is no bundle (*.tar.zst) in this folder or beside kbundle"
-                            : "there are several bundles: " + join(names, ", "),
-              "name the bundle: kbundle install --role … BUNDLE");
-}
 
 std::string role_word(const InstallOptions& options) {
   return options.role == InstallOptions::Role::master ? "master" : "worker";
@@ -53,6 +29,7 @@ PlanRecord make_record(const Context& context, const Bundle& bundle) {
   record.line = context.inventory.line;
   record.serial = context.inventory.serial;
   record.kubernetes_version = context.inventory.kubernetes_version;
+  record.action = "install";
   record.role = role_word(options);
   record.root = options.root.string();
   record.unsigned_bundle = bundle.signers().empty();
@@ -102,49 +79,6 @@ void require_root(const Host& host) {
     throw Error(ExitCode::preflight, "install changes the system and needs root",
                 "run it with sudo, or look at the plan with --dry-run");
 }
-
-// Everything that lives as long as an install. Members refer to each other: it stays where it is.
-struct Session {
-  Session(const InstallOptions& options, Progress& progress, bool whole_bundle)
-      : host(options.root, options.keep_proxy),
-        bundle(open(options, progress, whole_bundle)),
-        context(options, bundle.inventory(), &bundle,
-                Catalog::builtin().facts(bundle.inventory().kubernetes_version), host, progress),
-        journal(look(host)) {
-    set_cni();
-    context.journal = &journal;
-    resolve_context(context);
-  }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-
-  static Bundle open(const InstallOptions& options, Progress& progress, bool whole) {
-    Bundle bundle = Bundle::open(find_bundle(options), TrustStore::standard(), options.trust);
-    if (whole) bundle.verify(progress);
-    return bundle;
-  }
-
-  // An ordinary user may not look into it; a plan can be made without.
-  static Journal look(const Host& host) {
-    try {
-      return Journal::look(host.at(node_path::journal));
-    } catch (const Error&) {
-      if (host.is_root()) throw;
-      return Journal::look("/nonexistent/kbundle-journal");
-    }
-  }
-
-  void set_cni() {
-    const std::string name = split(context.inventory.cni, ' ').at(0);
-    if (name == "none" || name == "file" || name.empty()) return;
-    context.cni = Catalog::builtin().cni(context.facts, name, host.platform().architecture);
-  }
-
-  Host host;
-  Bundle bundle;
-  Context context;
-  Journal journal;
-};
 
 void report(const std::vector<Finding>& findings, Progress& progress) {
   if (!findings.empty()) progress.line(findings_text(findings));

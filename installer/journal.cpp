@@ -71,6 +71,7 @@ std::uint32_t crc32(std::string_view bytes) {
 
 std::vector<std::string> PlanRecord::differences(const PlanRecord& now) const {
   std::vector<std::string> result;
+  compare(result, "action", action, now.action);
   compare(result, "bundle", bundle, now.bundle);
   compare(result, "role", role, now.role);
   compare(result, "root", root, now.root);
@@ -135,6 +136,7 @@ void Journal::apply(const Json& record) {
                               what, version, kJournalVersion),
                   "use the kbundle that lies beside the bundle this node was installed from");
     plan_ = PlanRecord{};
+    plan_.action = record.value("action", "install");
     plan_.bundle = json_string(record, "bundle", what);
     plan_.line = json_string(record, "line", what);
     plan_.serial = json_unsigned(record, "serial", what);
@@ -170,6 +172,7 @@ void Journal::write_plan(const PlanRecord& plan) {
   append({{"type", "plan"},
           {"version", static_cast<std::uint64_t>(kJournalVersion)},
           {"time", rfc3339(std::chrono::system_clock::now())},
+          {"action", plan.action},
           {"bundle", plan.bundle},
           {"line", plan.line},
           {"serial", plan.serial},

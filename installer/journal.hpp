@@ -23,8 +23,9 @@ std::uint32_t crc32(std::string_view bytes);
 
 /// The plan: everything that must be the same when an install is resumed.
 struct PlanRecord {
-  std::string bundle;  ///< id
-  std::string line;    ///< of the bundle
+  std::string action = "install";  ///< or "upgrade"
+  std::string bundle;              ///< id
+  std::string line;                ///< of the bundle
   std::uint64_t serial = 0;
   std::string kubernetes_version;
   std::string role;

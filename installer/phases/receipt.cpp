@@ -1,5 +1,7 @@
 // What was installed, for `status` and `reset`; the administrator's kubectl configuration; and the
 // join ticket for the workers.
+#include "installer/receipt.hpp"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,9 +55,9 @@ class ReceiptPhase final : public Phase {
       offer_admin_config();
     }
     if (receipt_holds()) return;
-    Json receipt = make_receipt();
-    receipt["installed"] = rfc3339(std::chrono::system_clock::now());
-    host_.write(node_path::receipt, receipt.dump(2) + "\n", 0644);
+    Receipt receipt = make_receipt();
+    receipt.installed = rfc3339(std::chrono::system_clock::now());
+    host_.write(node_path::receipt, receipt.to_json().dump(2) + "\n", 0644);
   }
 
   void undo() override {
@@ -64,48 +66,39 @@ class ReceiptPhase final : public Phase {
   }
 
  private:
-  Json make_receipt() const {
+  Receipt make_receipt() const {
     const Inventory& inventory = context_.inventory;
-    Json files = Json::array();
+    Receipt receipt;
+    if (context_.bundle != nullptr) receipt.bundle = context_.bundle->id();
+    receipt.line = inventory.line;
+    receipt.serial = inventory.serial;
+    receipt.kubernetes_version = inventory.kubernetes_version;
+    receipt.kbundle_version = inventory.kbundle_version;
+    receipt.cni = inventory.cni;
+    receipt.role = context_.master() ? "master" : "worker";
+    receipt.node_name = context_.node_name;
+    receipt.node_ip = context_.network.node_ip;
+    receipt.api_endpoint = context_.api_endpoint();
+    receipt.image_repository = context_.image_repository;
+    receipt.pod_subnet = context_.pod_subnet;
+    receipt.service_subnet = context_.service_subnet;
+    receipt.runtime = context_.runtime->name();
+    receipt.runtime_version = context_.runtime->version();
+    receipt.cri_socket = context_.runtime->cri_socket();
+    receipt.runtime_from_bundle = !context_.runtime->host_has_own();
     for (const FileRecord& file : inventory.files)
       if (host_.digest(file.path) == file.digest)
-        files.push_back({{"path", file.path},
-                         {"digest", file.digest.str()},
-                         {"component", file.component},
-                         {"version", file.version}});
-    Json images = Json::array();
+        receipt.files.push_back({file.path, file.digest, file.component, file.version});
     for (const ImageRecord* image : context_.images_for_role())
-      images.push_back(
-          {{"names", context_.names_on_node(*image)}, {"digest", image->digest.str()}});
-    const auto own_containerd = !context_.runtime->host_has_own();
-    return {{"format", 1},
-            {"bundle", context_.bundle != nullptr ? context_.bundle->id() : std::string()},
-            {"line", inventory.line},
-            {"serial", inventory.serial},
-            {"kubernetes_version", inventory.kubernetes_version},
-            {"kbundle_version", inventory.kbundle_version},
-            {"cni", inventory.cni},
-            {"role", context_.master() ? "master" : "worker"},
-            {"node_name", context_.node_name},
-            {"node_ip", context_.network.node_ip},
-            {"runtime",
-             {{"name", context_.runtime->name()},
-              {"version", context_.runtime->version()},
-              {"from_bundle", own_containerd}}},
-            {"files", files},
-            {"images", images}};
+      receipt.images.push_back({context_.names_on_node(*image), image->digest});
+    return receipt;
   }
 
   bool receipt_holds() const {
-    const auto text = host_.read(node_path::receipt);
-    if (!text) return false;
-    try {
-      Json kept = parse_json(*text, node_path::receipt);
-      kept.erase("installed");
-      return kept == make_receipt();
-    } catch (const Error&) {
-      return false;  // cut by a power loss: made again
-    }
+    auto kept = Receipt::read(host_);
+    if (!kept) return false;  // absent, or cut by a power loss: made again
+    kept->installed.clear();
+    return kept->to_json() == make_receipt().to_json();
   }
 
   Home home() const {

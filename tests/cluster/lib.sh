@@ -10,7 +10,7 @@ master_ip=10.77.0.11
 worker_ip=10.77.0.12
 
 # What crosses from the connected host to the nodes lies here: bundle, static kbundle, public key.
-carried=${KBUNDLE_LAB_STATE:-/run/kbundle-lab}/carried
+carried=${KBUNDLE_LAB_STATE:-/run/kbundle-lab${KBUNDLE_LAB_NAME:+-$KBUNDLE_LAB_NAME}}/carried
 
 on() { tests/lab/shell "$@"; }
 fingerprint() { build/release/kbundle-static key show "$carried/kbundle.pub" | awk '$1 == "id" {print $2}'; }

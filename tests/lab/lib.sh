@@ -7,9 +7,11 @@
 
 LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${KBUNDLE_LAB_CACHE:-/var/cache/kbundle-lab}
-STATE=${KBUNDLE_LAB_STATE:-/run/kbundle-lab}
+STATE=${KBUNDLE_LAB_STATE:-/run/kbundle-lab${KBUNDLE_LAB_NAME:+-$KBUNDLE_LAB_NAME}}
 
-NETNS=kbundle-lab                 # the daemon's network namespace: bridges, rules and sysctls end with it
+# Labs of different KBUNDLE_LAB_NAME run side by side: they share what was built, and nothing that runs.
+LAB_ID=kbundle-lab${KBUNDLE_LAB_NAME:+-$KBUNDLE_LAB_NAME}
+NETNS=$LAB_ID                     # the daemon's network namespace: bridges, rules and sysctls end with it
 
 # Settings of the whole machine that a kubelet in a node changes; `down` puts them back.
 KUBELET_SYSCTLS=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops
@@ -47,6 +49,7 @@ load_version() {
 # The lab's own Docker daemon: its own data, socket and network namespace. The client is the
 # daemon's own package's, as another one on the PATH may be of any version.
 DOCKERD_PID=$STATE/dockerd.pid
+DOCKER_DATA=$CACHE/docker${KBUNDLE_LAB_NAME:+-$KBUNDLE_LAB_NAME}
 DOCKER=$(PATH=/usr/bin:/usr/local/bin command -v docker || true)
 docker() { DOCKER_HOST=unix://$STATE/docker.sock "$DOCKER" "$@"; }
 
