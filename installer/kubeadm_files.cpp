@@ -345,4 +345,10 @@ std::optional<std::string> kubeconfig_token(const Host& host, const std::string&
   return token->get<std::string>();
 }
 
+std::string kubeconfig_certificate(const Host& host, const std::string& file) {
+  const auto text = host.read(file);
+  const auto config = text ? parse_kubeconfig(*text, file) : std::nullopt;
+  return config ? credential(host, config->user, "client-certificate") : std::string();
+}
+
 }  // namespace kbundle

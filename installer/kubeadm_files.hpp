@@ -34,6 +34,9 @@ FilesState check_worker(const Host& host, const std::string& ca_hash);
 /// The bootstrap token that a kubeconfig holds; nullopt when it is absent, cut or has none.
 std::optional<std::string> kubeconfig_token(const Host& host, const std::string& file);
 
+/// The user's certificate (PEM) that a kubeconfig holds or points to; empty when it has none.
+std::string kubeconfig_certificate(const Host& host, const std::string& file);
+
 /// `files`, and for each half of a leaf pair (certificate, key) its other half: kubeadm makes a
 /// pair only when neither is there.
 std::vector<std::string> with_other_halves(const std::vector<std::string>& files);

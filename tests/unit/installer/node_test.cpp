@@ -1,11 +1,6 @@
 // What is read from the node's files: resolvers, routes, ports, kubeadm's files, tickets.
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <memory>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -13,54 +8,15 @@
 #include "installer/cni_edit.hpp"
 #include "installer/context.hpp"
 #include "installer/kubeadm_files.hpp"
+#include "tests/unit/installer/credentials.hpp"
 #include "tests/unit/installer/temp_root.hpp"
 
 using namespace kbundle;
+using test::kubeconfig;
+using test::make_credentials;
+using test::user_data;
 
 namespace {
-
-struct Credentials {
-  std::string certificate, key;  ///< PEM
-};
-
-std::string text_in(BIO* bio) {
-  char* bytes = nullptr;
-  const long size = BIO_get_mem_data(bio, &bytes);
-  return {bytes, static_cast<std::size_t>(size)};
-}
-
-// Signed by itself.
-Credentials make_credentials(const char* passphrase = nullptr) {
-  using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
-      EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free);
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
-  X509_set_pubkey(certificate.get(), key.get());
-  REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
-  const Bio certificate_out(BIO_new(BIO_s_mem()), &BIO_free);
-  const Bio key_out(BIO_new(BIO_s_mem()), &BIO_free);
-  REQUIRE(PEM_write_bio_X509(certificate_out.get(), certificate.get()) == 1);
-  REQUIRE(PEM_write_bio_PKCS8PrivateKey(
-              key_out.get(), key.get(), passphrase == nullptr ? nullptr : EVP_aes_128_cbc(),
-              passphrase, passphrase == nullptr ? 0 : 4, nullptr, nullptr) == 1);
-  return {text_in(certificate_out.get()), text_in(key_out.get())};
-}
-
-std::string kubeconfig(const std::string& ca, const std::string& user) {
-  return "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: " +
-         base64_encode(ca) +
-         "\n    server: https://10.0.0.5:6443\n  name: kubernetes\ncontexts:\n- context:\n    "
-         "cluster: kubernetes\n    user: me\n  name: me@kubernetes\ncurrent-context: "
-         "me@kubernetes\nkind: Config\npreferences: {}\nusers:\n- name: me\n  user:\n" +
-         user;
-}
-
-std::string user_data(const Credentials& credentials) {
-  return "    client-certificate-data: " + base64_encode(credentials.certificate) +
-         "\n    client-key-data: " + base64_encode(credentials.key) + "\n";
-}
 
 bool lists(const std::vector<std::string>& files, const std::string& file) {
   return std::find(files.begin(), files.end(), file) != files.end();
