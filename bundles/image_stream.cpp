@@ -65,33 +65,37 @@ void write_member(Sink& out, const std::string& name, std::uint64_t size, Source
 
 }  // namespace
 
-std::vector<Digest> image_blobs(const Bundle& bundle, const ImageRecord& image,
-                                const Platform& platform) {
+ImageParts image_parts(const Bundle& bundle, const ImageRecord& image, const Platform& platform) {
   const auto& one = platform_of(image, platform);
   const auto type = manifest_type(bundle, image, one);
-  const auto manifest = Manifest::parse(bundle.read_blob(one.manifest), type, image.names.front());
+  auto manifest = Manifest::parse(bundle.read_blob(one.manifest), type, image.names.front());
   if (manifest.config.digest != one.config) {
     refuse(image, "its manifest has the config " + manifest.config.digest.str() + ", not " +
                       one.config.str());
   }
+  check_present(bundle, image, manifest.config);
+  for (const auto& layer : manifest.layers) check_present(bundle, image, layer);
+  return {one.manifest, one.config, std::move(manifest.layers)};
+}
+
+std::vector<Digest> image_blobs(const Bundle& bundle, const ImageRecord& image,
+                                const Platform& platform) {
+  const auto parts = image_parts(bundle, image, platform);
   std::vector<Digest> blobs;
   const auto add = [&](const Digest& digest) {
     if (std::find(blobs.begin(), blobs.end(), digest) == blobs.end()) blobs.push_back(digest);
   };
-  if (image.digest != one.manifest) add(image.digest);
-  add(one.manifest);
-  check_present(bundle, image, manifest.config);
-  add(one.config);
-  for (const auto& layer : manifest.layers) {
-    check_present(bundle, image, layer);
-    add(layer.digest);
-  }
+  if (image.digest != parts.manifest) add(image.digest);
+  add(parts.manifest);
+  add(parts.config);
+  for (const auto& layer : parts.layers) add(layer.digest);
   return blobs;
 }
 
 void write_image_stream(const Bundle& bundle, const std::vector<StreamImage>& images,
                         const Platform& platform, Sink& out,
-                        const std::function<void(std::uint64_t)>& on_bytes) {
+                        const std::function<void(std::uint64_t)>& on_bytes,
+                        const std::set<Digest>& omit) {
   std::vector<NamedDescriptor> descriptors;
   std::map<Digest, std::uint64_t> blobs;  // sorted as in the bundle: one pass over its frames
   for (const auto& [image, names] : images) {
@@ -99,7 +103,7 @@ void write_image_stream(const Bundle& bundle, const std::vector<StreamImage>& im
       descriptors.push_back({image->media_type, image->digest, image->size, name});
     }
     for (const auto& digest : image_blobs(bundle, *image, platform)) {
-      blobs.emplace(digest, bundle.inventory().find_blob(digest)->size);
+      if (!omit.contains(digest)) blobs.emplace(digest, bundle.inventory().find_blob(digest)->size);
     }
   }
   const auto write_text = [&](const std::string& name, const std::string& content) {

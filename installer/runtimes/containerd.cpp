@@ -8,6 +8,7 @@
 #include "core/text.hpp"
 #include "core/version.hpp"
 #include "installer/context.hpp"
+#include "installer/runtimes/containerd_images.hpp"
 #include "manifests/templates.hpp"
 
 namespace kbundle {
@@ -17,7 +18,6 @@ constexpr const char* kConfig = "/etc/containerd/config.toml";
 constexpr const char* kBackup = "/etc/containerd/config.toml.kbundle-backup";
 constexpr const char* kUnit = "/etc/systemd/system/containerd.service";
 constexpr const char* kSocket = "/run/containerd/containerd.sock";
-constexpr const char* kPinned = "io.cri-containerd.pinned=pinned";
 
 std::vector<std::string> fields(const std::string& line) {
   std::istringstream in(line);
@@ -43,27 +43,6 @@ bool newer(const Version& have, const std::string& minor) {
 }
 
 }  // namespace
-
-std::map<std::string, RuntimeImage> parse_ctr_images(const std::string& check,
-                                                     const std::string& list) {
-  std::map<std::string, RuntimeImage> images;
-  for (const std::string& line : split(check, '\n')) {
-    const auto columns = fields(line);
-    if (columns.size() < 5 || !columns[2].starts_with("sha256:")) continue;
-    RuntimeImage image;
-    image.name = columns[0];
-    image.digest = Digest::parse(columns[2]);
-    image.complete = columns[3] == "complete" && columns.back() == "true";
-    images[image.name] = image;
-  }
-  for (const std::string& line : split(list, '\n')) {
-    const auto columns = fields(line);
-    if (columns.size() < 4) continue;
-    if (const auto found = images.find(columns[0]); found != images.end())
-      found->second.pinned = columns.back().find(kPinned) != std::string::npos;
-  }
-  return images;
-}
 
 bool cri_plugin_ok(const std::string& ctr_plugins) {
   for (const std::string& line : split(ctr_plugins, '\n')) {
@@ -179,38 +158,15 @@ class Containerd final : public Runtime {
     return ctr({"version"}, std::chrono::seconds(10)).ok();
   }
 
-  std::vector<RuntimeImage> images() const override {
-    const auto snapshotter = settings().snapshotter;
-    std::vector<std::string> check = {"-n", "k8s.io", "images", "check"};
-    if (!snapshotter.empty()) check.insert(check.end(), {"--snapshotter", snapshotter});
-    const auto state = ctr(check, std::chrono::minutes(2));
-    const auto list = ctr({"-n", "k8s.io", "images", "ls"}, std::chrono::minutes(2));
-    std::vector<RuntimeImage> result;
-    for (auto& [name, image] : parse_ctr_images(state.output, list.output))
-      result.push_back(std::move(image));
-    return result;
+  std::vector<RuntimeImage> images() const override { return store().images(); }
+  void load(const std::function<void(Sink&)>& feed) override { store().load(feed); }
+  void pin(const std::string& image) override { store().pin(image); }
+  std::vector<DamagedBlob> damaged_content(const std::vector<BlobRecord>& wanted,
+                                           bool deep) const override {
+    return store().damaged_content(wanted, deep);
   }
-
-  void load(const std::function<void(Sink&)>& feed) override {
-    std::vector<std::string> argv = {program(), "--address", cri_socket(), "-n",
-                                     "k8s.io",  "images",    "import"};
-    if (const auto snapshotter = settings().snapshotter; !snapshotter.empty())
-      argv.insert(argv.end(), {"--snapshotter", snapshotter});
-    argv.emplace_back("-");
-    Command command;
-    command.argv = argv;
-    command.feed = feed;
-    command.timeout = std::chrono::minutes(60);
-    context_.host.run_checked(std::move(command));
-  }
-
-  void pin(const std::string& image) override {
-    const auto result =
-        ctr({"-n", "k8s.io", "images", "label", image, kPinned}, std::chrono::seconds(60));
-    if (!result.ok())
-      throw Error(ExitCode::phase, "the image " + image +
-                                       " could not be pinned: " + std::string(trim(result.errors)));
-  }
+  void drop_content(const std::vector<Digest>& digests) override { store().drop_content(digests); }
+  void sync() override { store().sync(); }
 
  private:
   const FileRecord* record(std::string_view component, const std::string& base) const {
@@ -219,6 +175,15 @@ class Containerd final : public Runtime {
           (file.platform.architecture.empty() || context_.platform.accepts(file.platform)))
         return &file;
     return nullptr;
+  }
+
+  ContainerdImages store() const {
+    const auto now = settings();
+    return ContainerdImages({.host = context_.host,
+                             .ctr = program(),
+                             .address = cri_socket(),
+                             .snapshotter = now.snapshotter,
+                             .root = now.root.empty() ? "/var/lib/containerd" : now.root});
   }
 
   std::string program() const { return context_.host.program("ctr").value_or("ctr"); }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bundles/inventory.hpp"
 #include "core/digest.hpp"
 #include "core/stream.hpp"
 #include "installer/phase.hpp"
@@ -20,6 +21,14 @@ struct RuntimeImage {
   Digest digest;
   bool complete = false;  ///< all content of this platform is there and unpacked
   bool pinned = false;    ///< kept from garbage collection
+};
+
+/// A blob that the runtime believes to have and whose bytes are gone or wrong. Importing an image
+/// does not heal it, since what is recorded is skipped: drop_content() first.
+struct DamagedBlob {
+  Digest digest;
+  std::string why;    ///< "has 1000 of 46326550 bytes"
+  bool gone = false;  ///< no bytes at all
 };
 
 class Runtime {
@@ -43,6 +52,19 @@ class Runtime {
   /// Loads an image archive that `feed` writes.
   virtual void load(const std::function<void(Sink&)>& feed) = 0;
   virtual void pin(const std::string& image) = 0;
+  /// What of `wanted` is not in the runtime's content as it should be. By size, in milliseconds;
+  /// `deep` reads and hashes every byte. Empty where a runtime keeps no content of its own. Damage
+  /// to unpacked files is not seen.
+  virtual std::vector<DamagedBlob> damaged_content(const std::vector<BlobRecord>& wanted,
+                                                   bool deep) const {
+    (void)wanted, (void)deep;
+    return {};
+  }
+  /// Makes the runtime forget these, so that the next load() brings them again. Images that use
+  /// them stay recorded, as incomplete.
+  virtual void drop_content(const std::vector<Digest>& digests) { (void)digests; }
+  /// Brings what was loaded to the disk; the runtimes themselves do not.
+  virtual void sync() {}
 };
 
 std::unique_ptr<Runtime> make_containerd(Context& context);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "installer/runtimes/containerd_images.hpp"
 
 using namespace kbundle;
 
