@@ -152,7 +152,8 @@ Command Context::kubectl(std::vector<std::string> arguments) const {
   const std::string cache = options.dry_run ? kNowhere : kKubectlCache;
   command.argv = {program("kubectl"), "--kubeconfig",
                   master() ? node_path::admin_config : node_path::kubelet_config,
-                  "--request-timeout=20s", "--cache-dir=" + cache};
+                  "--request-timeout=" + std::to_string(kubectl_timeout.count()) + "s",
+                  "--cache-dir=" + cache};
   // 1.18's discovery cache does not follow --cache-dir: it is $HOME/.kube/cache.
   command.environment["HOME"] = cache;
   // The node's own API server: a load balancer in front of it may come later.
@@ -163,7 +164,7 @@ Command Context::kubectl(std::vector<std::string> arguments) const {
                            std::to_string(kApiPort));
   }
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-  command.timeout = std::chrono::seconds(60);
+  command.timeout = 3 * kubectl_timeout;
   return command;
 }
 

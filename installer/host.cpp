@@ -11,7 +11,10 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -45,8 +48,15 @@ bool is_container_interface(std::string_view name) {
   return is_docker_bridge(name);
 }
 
+// Programs of 100 MB are asked for again and again (has_program before each kubectl).
+struct Host::Digests {
+  using Identity = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t, long, long>;
+  std::mutex mutex;
+  std::map<Identity, Digest> known;
+};
+
 Host::Host(std::filesystem::path root, bool keep_proxy)
-    : root_(std::move(root)), keep_proxy_(keep_proxy) {}
+    : root_(std::move(root)), keep_proxy_(keep_proxy), digests_(std::make_shared<Digests>()) {}
 
 std::filesystem::path Host::at(std::string_view absolute) const {
   return root_ / std::filesystem::path(absolute).relative_path();
@@ -94,12 +104,29 @@ std::vector<std::string> Host::list(std::string_view absolute) const {
 std::optional<Digest> Host::digest(std::string_view absolute) const {
   if (!exists(absolute)) return std::nullopt;
   const auto source = FileRandomSource::open(at(absolute));
+  struct stat status {};
+  if (::fstat(source.fd(), &status) != 0) throw_errno("stat " + source.name(), errno);
+  const Digests::Identity identity{
+      status.st_dev,         status.st_ino,          status.st_size,        status.st_mtim.tv_sec,
+      status.st_ctim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_nsec};
+  {
+    const std::lock_guard guard(digests_->mutex);
+    if (const auto found = digests_->known.find(identity); found != digests_->known.end())
+      return found->second;
+  }
   SliceSource slice(source, 0, source.size());
   Hasher hasher;
   std::vector<std::byte> buffer(kCopyBufferSize);
   while (const std::size_t got = slice.read(buffer))
     hasher.update(std::span<const std::byte>(buffer.data(), got));
-  return hasher.finish();
+  Digest digest = hasher.finish();
+  // A file that was changed just now may be changed again within the clock's same tick.
+  if (std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(status.st_ctime) >
+      std::chrono::seconds(2)) {
+    const std::lock_guard guard(digests_->mutex);
+    digests_->known.emplace(identity, digest);
+  }
+  return digest;
 }
 
 unsigned Host::mode(std::string_view absolute) const {

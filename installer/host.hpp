@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +43,8 @@ class Host {
   void remove(std::string_view absolute) const;
   /// Names in a folder, sorted; empty when there is none.
   std::vector<std::string> list(std::string_view absolute) const;
-  /// SHA-256 of a file's content, nullopt when absent.
+  /// SHA-256 of a file's content, nullopt when absent. Remembered while the file's identity, size
+  /// and times stay as they are. May be called by several threads at once.
   std::optional<Digest> digest(std::string_view absolute) const;
   /// Permission bits, 0 when absent.
   unsigned mode(std::string_view absolute) const;
@@ -71,6 +73,9 @@ class Host {
   std::filesystem::path root_;
   bool keep_proxy_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
+
+  struct Digests;
+  std::shared_ptr<Digests> digests_;
 };
 
 /// Interfaces of container networks ("cni0", "veth…", "docker0") never carry a node's address.

@@ -1,5 +1,9 @@
 #include "installer/receipt.hpp"
 
+#include <fmt/format.h>
+
+#include <charconv>
+
 #include "core/error.hpp"
 #include "installer/context.hpp"
 
@@ -7,6 +11,12 @@ namespace kbundle {
 namespace {
 
 constexpr int kFormat = 1;
+
+unsigned octal(const std::string& text) {
+  unsigned mode = 0;
+  std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  return mode;
+}
 
 }  // namespace
 
@@ -16,7 +26,8 @@ Json Receipt::to_json() const {
     file_list.push_back({{"path", file.path},
                          {"digest", file.digest.str()},
                          {"component", file.component},
-                         {"version", file.version}});
+                         {"version", file.version},
+                         {"mode", fmt::format("{:04o}", file.mode)}});
   Json image_list = Json::array();
   for (const Image& image : images)
     image_list.push_back({{"names", image.names}, {"digest", image.digest.str()}});
@@ -39,6 +50,7 @@ Json Receipt::to_json() const {
                  {"version", runtime_version},
                  {"socket", cri_socket},
                  {"from_bundle", runtime_from_bundle}}},
+               {"resolver", {{"path", resolver}, {"digest", resolver_digest}}},
                {"files", file_list},
                {"images", image_list}};
   if (!installed.empty()) json["installed"] = installed;
@@ -70,9 +82,13 @@ Receipt Receipt::parse(std::string_view text, const std::string& what) {
     receipt.runtime_version = runtime.at("version");
     receipt.cri_socket = runtime.value("socket", "");
     receipt.runtime_from_bundle = runtime.at("from_bundle");
+    const Json resolver = json.value("resolver", Json::object());
+    receipt.resolver = resolver.value("path", "");
+    receipt.resolver_digest = resolver.value("digest", "");
     for (const Json& file : json.at("files"))
       receipt.files.push_back({file.at("path"), Digest::parse(file.at("digest").get<std::string>()),
-                               file.at("component"), file.at("version")});
+                               file.at("component"), file.at("version"),
+                               octal(file.value("mode", ""))});
     for (const Json& image : json.at("images"))
       receipt.images.push_back({image.at("names").get<std::vector<std::string>>(),
                                 Digest::parse(image.at("digest").get<std::string>())});

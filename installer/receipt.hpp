@@ -19,6 +19,7 @@ struct Receipt {
     std::string path;
     Digest digest;
     std::string component, version;
+    unsigned mode = 0;  ///< permission bits; 0: a receipt that does not tell
   };
   struct Image {
     std::vector<std::string> names;
@@ -38,6 +39,8 @@ struct Receipt {
   std::string runtime, runtime_version, cri_socket;
   bool runtime_from_bundle = false;
   std::vector<File> files;
+  std::string resolver;         ///< the file that pods' resolvers are made from
+  std::string resolver_digest;  ///< of its content at the install
   std::vector<Image> images;
   std::string installed;  ///< RFC 3339; empty: not yet
 

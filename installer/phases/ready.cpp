@@ -1,9 +1,7 @@
 // The end that counts: the node is Ready, and everything the cluster itself needs runs.
-#include <set>
-#include <sstream>
-
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/node_state.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/service_logs.hpp"
 
@@ -64,70 +62,8 @@ class ReadyPhase final : public Phase {
   }
 
   std::string what_is_open() const {
-    const char* credentials =
-        context_.master() ? node_path::admin_config : node_path::kubelet_config;
-    if (!host_.live() || !host_.exists(credentials) || !context_.has_program("kubectl"))
-      return "there is no cluster yet";
-    const auto node =
-        host_.run(context_.kubectl({"get", "node", context_.node_name, "-o",
-                                    "jsonpath={.status.conditions[?(@.type==\"Ready\")].status} "
-                                    "{.status.conditions[?(@.type==\"Ready\")].message}"}));
-    if (!node.ok()) {
-      const auto lines = split(trim(node.errors), '\n');
-      return "node " + context_.node_name + ": " + printable(lines.empty() ? "" : lines.back());
-    }
-    if (has_cni() && !node.output.starts_with("True")) {
-      const auto space = node.output.find(' ');
-      return "node not Ready: " +
-             printable(space == std::string::npos ? "" : node.output.substr(space + 1, 200));
-    }
-    if (!context_.master()) return {};
-    std::set<std::string> spaces = {"kube-system"};
-    if (context_.cni && has_cni()) spaces.insert(context_.cni->cni_namespace);
-    std::vector<std::string> open;
-    for (const std::string& space : spaces) add_open_pods(space, open);
-    return join(open, ", ");
-  }
-
-  // Of this node's pods and CoreDNS's: what runs, or does not, elsewhere is not this install's.
-  void add_open_pods(const std::string& space, std::vector<std::string>& open) const {
-    const auto pods =
-        host_.run(context_.kubectl({"-n", space, "get", "pods", "--no-headers", "-o",
-                                    "custom-columns=NAME:.metadata.name,PHASE:.status.phase,"
-                                    "NODE:.spec.nodeName,"
-                                    "READY:.status.containerStatuses[*].ready,"
-                                    "WAITING:.status.containerStatuses[*].state.waiting.reason,"
-                                    "INIT:.status.initContainerStatuses[*].state.waiting.reason"}));
-    if (!pods.ok()) {
-      open.push_back("pods of " + space + " cannot be listed");
-      return;
-    }
-    std::set<std::string> ours;
-    for (const std::string& line : split(pods.output, '\n')) {
-      std::istringstream in(line);
-      std::string name, phase, node, ready, waiting, init;
-      if (!(in >> name >> phase >> node >> ready)) continue;
-      in >> waiting >> init;
-      const bool coredns = space == "kube-system" && name.starts_with("coredns-");
-      if (node != context_.node_name && !coredns) continue;
-      // An ended pod comes to nothing any more; its owner makes another one.
-      if (phase == "Failed" || phase == "Succeeded") continue;
-      ours.insert(name);
-      // Without a CNI add-on CoreDNS has no network to run in.
-      if (!has_cni() && coredns) continue;
-      const bool good = phase == "Running" && ready.find("false") == std::string::npos &&
-                        ready.find("true") != std::string::npos;
-      if (good) continue;
-      const std::string& why = waiting != "<none>" && !waiting.empty() ? waiting
-                               : init != "<none>" && !init.empty()     ? init
-                                                                       : phase;
-      open.push_back(printable(name) + " " + printable(why));
-    }
-    if (ours.empty()) open.push_back("no pods in " + space + " yet");
-    if (space != "kube-system") return;
-    for (const char* name : {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
-      if (!ours.contains(std::string(name) + "-" + context_.node_name))
-        open.push_back(std::string(name) + " not there");
+    if (const std::string trouble = node_trouble(context_); !trouble.empty()) return trouble;
+    return context_.master() ? join(pods_in_trouble(context_), ", ") : std::string();
   }
 
   Context& context_;

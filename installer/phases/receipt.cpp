@@ -88,7 +88,9 @@ class ReceiptPhase final : public Phase {
     receipt.runtime_from_bundle = !context_.runtime->host_has_own();
     for (const FileRecord& file : inventory.files)
       if (host_.digest(file.path) == file.digest)
-        receipt.files.push_back({file.path, file.digest, file.component, file.version});
+        receipt.files.push_back({file.path, file.digest, file.component, file.version, file.mode});
+    receipt.resolver = context_.resolver.path.empty() ? "/etc/resolv.conf" : context_.resolver.path;
+    if (const auto digest = host_.digest(receipt.resolver)) receipt.resolver_digest = digest->str();
     for (const ImageRecord* image : context_.images_for_role())
       receipt.images.push_back({context_.names_on_node(*image), image->digest});
     return receipt;

@@ -11,6 +11,7 @@ KUBERNETES_REPLACE=(
     github.com/modern-go/reflect2=github.com/modern-go/reflect2@v1.0.2
 )
 GENERATE_OPENAPI=yes              # the module leaves pkg/generated/openapi out
+E2E_KUBEADM=yes                   # test/e2e_kubeadm is built, too
 
 COREDNS=v1.6.7
 ETCD=debian                       # etcd-server of Debian 12 is 3.4, as is the image's
