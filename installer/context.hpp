@@ -25,6 +25,8 @@ namespace kbundle {
 namespace node_path {
 inline constexpr const char* state = "/var/lib/kbundle";
 inline constexpr const char* journal = "/var/lib/kbundle/journal";
+inline constexpr const char* before = "/var/lib/kbundle/before";  ///< files as they were
+inline constexpr const char* snapshot = "/var/lib/kbundle/snapshot.json";
 inline constexpr const char* lock = "/run/kbundle/lock";
 inline constexpr const char* kubeadm_config = "/var/lib/kbundle/kubeadm.yaml";
 inline constexpr const char* resolver = "/var/lib/kbundle/resolv.conf";

@@ -77,12 +77,14 @@ std::optional<std::string> Host::read(std::string_view absolute) const {
 }
 
 void Host::write(std::string_view absolute, std::string_view content, unsigned mode) const {
+  touching(Touch::file, std::string(absolute));
   const auto target = at(absolute);
   make_folders(target.parent_path());
   write_file(target, content, static_cast<mode_t>(mode));
 }
 
 void Host::remove(std::string_view absolute) const {
+  touching(Touch::file, std::string(absolute));
   const auto target = at(absolute);
   if (::unlink(target.c_str()) != 0) {
     if (errno != ENOENT) throw_errno("remove " + target.string(), errno);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,15 @@ struct InterfaceAddress {
   std::string address;  ///< "10.77.0.2"
   int prefix = 0;       ///< bits
   bool v6 = false;
+};
+
+/// What of a node is about to be changed.
+enum class Touch {
+  file,    ///< written, replaced or removed; the name is its absolute path
+  unit,    ///< enabled, disabled, started, stopped or masked
+  sysctl,  ///< set while the system runs; the name is the key, "net.ipv4.ip_forward"
+  module,  ///< loaded into the kernel
+  swap,    ///< turned off; the name is the device or file
 };
 
 class Host {
@@ -51,6 +61,14 @@ class Host {
   /// Absolute path on the node of a program in the children's PATH.
   std::optional<std::string> program(const std::string& name) const;
 
+  /// Called before each change of the node, so that the state before can be kept. write() and
+  /// remove() tell it themselves; who changes the node in another way says touching() first.
+  using TouchHook = std::function<void(Touch, const std::string& name)>;
+  void on_touch(TouchHook hook) { hook_ = std::move(hook); }
+  void touching(Touch what, const std::string& name) const {
+    if (hook_) hook_(what, name);
+  }
+
   virtual CommandResult run(Command command) const;
   /// A non-zero exit or a timeout is Error{phase} with the tail of what was printed.
   CommandResult run_checked(Command command) const;
@@ -76,6 +94,7 @@ class Host {
 
   struct Digests;
   std::shared_ptr<Digests> digests_;
+  TouchHook hook_;
 };
 
 /// Interfaces of container networks ("cni0", "veth…", "docker0") never carry a node's address.

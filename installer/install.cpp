@@ -13,7 +13,10 @@
 #include "installer/context.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/runner.hpp"
+#include "installer/runtimes/pod_runtime.hpp"
 #include "installer/session.hpp"
+#include "installer/snapshot.hpp"
+#include "installer/undo.hpp"
 
 namespace kbundle {
 namespace {
@@ -58,6 +61,9 @@ PlanRecord make_record(const Context& context, const Bundle& bundle) {
 
 // An older serial of the same line, or another plan over a begun one, stops here.
 void compare_plans(const Journal& journal, const PlanRecord& record, bool allow_downgrade) {
+  if (journal.resetting())
+    throw Error(ExitCode::preflight, "a reset of this host was begun and is not at its end",
+                "end it first: kbundle reset");
   if (!journal.has_plan()) return;
   const PlanRecord& before = journal.plan();
   if (before.line == record.line && record.serial < before.serial && !allow_downgrade)
@@ -70,8 +76,7 @@ void compare_plans(const Journal& journal, const PlanRecord& record, bool allow_
   if (differences.empty()) return;
   throw Error(ExitCode::preflight,
               "this host was begun with another plan:\n  " + join(differences, "\n  "),
-              "repeat the first command, or start over after `kubeadm reset` with " +
-                  std::string(node_path::journal) + " removed");
+              "repeat the first command, or start over: kbundle reset");
 }
 
 void require_root(const Host& host) {
@@ -159,8 +164,11 @@ void install(const InstallOptions& options, Progress& progress, std::ostream& ou
   session.journal = Journal::open(session.host.at(node_path::journal));
   if (session.journal.was_torn())
     progress.warn("the journal's last record was torn and is cut; the host is checked again");
+  if (session.journal.undo_records().empty() && !session.journal.started())
+    keep_snapshot(session.host, *make_containerd_pods(session.host, context.runtime->cri_socket()));
   if (!session.journal.has_plan() || !session.journal.started()) session.journal.write_plan(record);
 
+  const UndoLog undo_log(session.host, session.journal);
   auto plan = make_plan(context);
   Runner runner(plan, session.host, progress, {options.only_phase, options.skip_phases});
   const std::size_t applied = runner.run(session.journal);

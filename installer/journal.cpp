@@ -157,6 +157,11 @@ void Journal::apply(const Json& record) {
     ended_.insert(json_string(record, "phase", what));
   } else if (type == "finish") {
     complete_ = true;
+  } else if (type == "undo") {
+    undo_.push_back(record);
+  } else if (type == "reset") {
+    resetting_ = true;
+    if (record.contains("did")) reset_did_.insert(json_string(record, "did", what));
   }
 }
 
@@ -202,6 +207,19 @@ void Journal::fail(const std::string& phase, int exit_code) {
 
 void Journal::finish() {
   append({{"type", "finish"}, {"time", rfc3339(std::chrono::system_clock::now())}});
+}
+
+void Journal::write_undo(Json record) {
+  record["type"] = "undo";
+  append(record);
+}
+
+void Journal::begin_reset() {
+  if (!resetting_) append({{"type", "reset"}, {"time", rfc3339(std::chrono::system_clock::now())}});
+}
+
+void Journal::reset_done(const std::string& step) {
+  append({{"type", "reset"}, {"did", step}});
 }
 
 }  // namespace kbundle

@@ -53,12 +53,21 @@ class Journal {
   bool ended(const std::string& phase) const { return ended_.contains(phase); }
   bool complete() const { return complete_; }
   bool was_torn() const { return torn_; }
+  /// What was there before a first touch (installer/undo.hpp), oldest first. Plans do not end them.
+  const std::vector<Json>& undo_records() const { return undo_; }
+  /// A reset was begun: nothing else may be done with this host before it has ended.
+  bool resetting() const { return resetting_; }
+  /// A step of a reset that must not be tried again, because the host no longer tells of it.
+  bool reset_did(const std::string& step) const { return reset_did_.contains(step); }
 
   void write_plan(const PlanRecord& plan);
   void begin(const std::string& phase);
   void end(const std::string& phase, std::int64_t milliseconds);
   void fail(const std::string& phase, int exit_code);
   void finish();  ///< every phase is done
+  void write_undo(Json record);
+  void begin_reset();
+  void reset_done(const std::string& step);
 
  private:
   Journal() = default;
@@ -74,6 +83,9 @@ class Journal {
   bool complete_ = false;
   PlanRecord plan_;
   std::set<std::string> begun_, ended_;
+  std::vector<Json> undo_;
+  bool resetting_ = false;
+  std::set<std::string> reset_did_;
 };
 
 }  // namespace kbundle

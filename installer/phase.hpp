@@ -43,8 +43,6 @@ class Phase {
 
   virtual PhaseCheck check() = 0;
   virtual void apply() = 0;
-  /// Removes what apply() made; what others made stays. Nothing by default.
-  virtual void undo() {}
   /// What tells most about a failure of this phase (log tails); shown with the error.
   virtual std::string failure_details() { return {}; }
 

@@ -1,12 +1,11 @@
 // Kernel modules, sysctl, swap, and the service network's route on a host without a default route.
-#include <fcntl.h>
-
 #include <algorithm>
 #include <sstream>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/phases/phases.hpp"
+#include "installer/sysctl.hpp"
 #include "manifests/templates.hpp"
 
 namespace kbundle {
@@ -22,11 +21,7 @@ constexpr const char* kRouteName = "kbundle-service-route.service";
 
 struct Setting {
   std::string key, value;
-  std::string proc() const {
-    std::string path = key;
-    std::replace(path.begin(), path.end(), '.', '/');
-    return "/proc/sys/" + path;
-  }
+  std::string proc() const { return sysctl_file(key); }
   bool optional() const { return key.find("ip6tables") != std::string::npos; }
 };
 
@@ -98,13 +93,6 @@ class HostPhase final : public Phase {
     if (needs_route()) add_route();
   }
 
-  void undo() override {
-    for (const char* file : {kModules, kSysctl}) host_.remove(file);
-    if (!host_.exists(kRouteUnit)) return;
-    host_.run({.argv = {"systemctl", "disable", "--now", kRouteName}});
-    host_.remove(kRouteUnit);
-  }
-
  private:
   void publish(const char* path, std::string_view text) {
     if (host_.read(path) != text) host_.write(path, text);
@@ -120,6 +108,7 @@ class HostPhase final : public Phase {
 
   void load(const std::string& name) {
     if (!host_.live() || available(name)) return;
+    host_.touching(Touch::module, name);
     const auto result =
         host_.run({.argv = {"modprobe", name}, .timeout = std::chrono::seconds(30)});
     if (available(name)) return;
@@ -143,9 +132,8 @@ class HostPhase final : public Phase {
   void set(const Setting& setting) {
     if (holds(setting)) return;
     if (!host_.exists(setting.proc()) && !context_.facts.needs_bridge_nf) return;
-    // A kernel parameter is written in place: it has no other name to be renamed from.
-    const UniqueFd fd = open_file(host_.at(setting.proc()), O_WRONLY);
-    FdSink(fd.get(), setting.proc()).write(setting.value + "\n");
+    host_.touching(Touch::sysctl, setting.key);
+    set_sysctl(host_, setting.key, setting.value);
     if (!holds(setting))
       throw Error(ExitCode::phase, setting.key + " stays as it is instead of " + setting.value,
                   "look which program resets it (another file in /etc/sysctl.d?)");
@@ -180,8 +168,11 @@ class HostPhase final : public Phase {
       const auto units = host_.run(
           {.argv = {"systemctl", "list-units", "--all", "--type=swap", "--plain", "--no-legend"}});
       for (const std::string& line : split(units.output, '\n'))
-        if (const std::string unit = first_word(line); unit.ends_with(".swap"))
+        if (const std::string unit = first_word(line); unit.ends_with(".swap")) {
+          host_.touching(Touch::unit, unit);
           host_.run({.argv = {"systemctl", "mask", unit}});
+        }
+      for (const std::string& area : swap_areas()) host_.touching(Touch::swap, area);
       host_.run_checked({.argv = {"swapoff", "-a"}, .timeout = std::chrono::minutes(2)});
     }
     const std::string before = host_.read(kFstab).value_or("");
@@ -199,11 +190,11 @@ class HostPhase final : public Phase {
 
   std::string ip_program() const { return host_.program("ip").value_or("/usr/sbin/ip"); }
 
-  std::vector<std::string> route_command() const {
+  std::vector<std::string> route_command(const char* verb) const {
     const bool v6 = context_.network.node_ip.find(':') != std::string::npos;
     std::vector<std::string> argv = {ip_program()};
     if (v6) argv.emplace_back("-6");
-    argv.insert(argv.end(), {"route", "replace", split(context_.service_subnet, ',').at(0), "dev",
+    argv.insert(argv.end(), {"route", verb, split(context_.service_subnet, ',').at(0), "dev",
                              context_.network.interface, "src", context_.network.node_ip});
     return argv;
   }
@@ -219,7 +210,7 @@ class HostPhase final : public Phase {
            "Type=oneshot\n"
            "RemainAfterExit=yes\n"
            "ExecStart=" +
-           join(route_command(), " ") +
+           join(route_command("replace"), " ") + "\nExecStop=-" + join(route_command("del"), " ") +
            "\n"
            "\n"
            "[Install]\n"
@@ -240,6 +231,7 @@ class HostPhase final : public Phase {
     publish(kRouteUnit, route_unit());
     if (!host_.live()) return;
     host_.run_checked({.argv = {"systemctl", "daemon-reload"}});
+    host_.touching(Touch::unit, kRouteName);
     host_.run_checked({.argv = {"systemctl", "enable", kRouteName}});
     host_.run_checked({.argv = {"systemctl", "restart", kRouteName}});
   }

@@ -39,11 +39,6 @@ class KubeadmConfigPhase final : public Phase {
     host_.write(node_path::kubeadm_config, render(secrets.token, secrets.certificate_key), 0600);
   }
 
-  void undo() override {
-    host_.remove(node_path::kubeadm_config);
-    if (context_.resolver.own_file) host_.remove(context_.resolver.path);
-  }
-
  private:
   bool resolver_differs() const {
     return context_.resolver.own_file &&

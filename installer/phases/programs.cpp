@@ -52,14 +52,8 @@ class ProgramsPhase final : public Phase {
       if (host_.read(path) != text) host_.write(path, text);
     if (!host_.live()) return;
     host_.run_checked({.argv = {"systemctl", "daemon-reload"}});
+    host_.touching(Touch::unit, "kubelet.service");
     host_.run_checked({.argv = {"systemctl", "enable", "kubelet.service"}});
-  }
-
-  void undo() override {
-    for (const FileRecord* file : wanted())
-      if (in_place(*file)) host_.remove(file->path);
-    for (const auto& [path, text] : units())
-      if (host_.read(path) == text) host_.remove(path);
   }
 
  private:
@@ -106,6 +100,7 @@ class ProgramsPhase final : public Phase {
   void place(const FileRecord& file, ProgressTask& task) {
     with_context("put " + file.path + " into place", [&] {
       if (context_.bundle == nullptr) throw Error(ExitCode::internal, "no bundle to read from");
+      host_.touching(Touch::file, file.path);
       const auto target = host_.at(file.path);
       make_folders(target.parent_path());
       remove_stale_temporaries(target.parent_path());

@@ -60,11 +60,6 @@ class ReceiptPhase final : public Phase {
     host_.write(node_path::receipt, receipt.to_json().dump(2) + "\n", 0644);
   }
 
-  void undo() override {
-    host_.remove(node_path::receipt);
-    host_.remove(node_path::join_ticket);
-  }
-
  private:
   Receipt make_receipt() const {
     const Inventory& inventory = context_.inventory;
@@ -153,6 +148,7 @@ class ReceiptPhase final : public Phase {
       return;
     }
     const bool had_folder = host_.exists(folder);
+    host_.touching(Touch::file, target);
     make_folders(host_.at(folder), 0750);
     AtomicFile file(host_.at(target), 0600);
     file.write(*config);

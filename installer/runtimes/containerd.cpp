@@ -134,6 +134,7 @@ class Containerd final : public Runtime {
       host.write(kConfig, merge.text);
     }
     if (!own) host.run_checked({.argv = {"systemctl", "daemon-reload"}});
+    host.touching(Touch::unit, "containerd.service");
     host.run_checked({.argv = {"systemctl", "enable", "containerd.service"}});
     if (restart) host.run_checked({.argv = {"systemctl", "restart", "containerd.service"}});
     wait_until_ready();

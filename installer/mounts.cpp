@@ -1,0 +1,46 @@
+#include "installer/mounts.hpp"
+
+#include <sstream>
+
+#include "core/text.hpp"
+
+namespace kbundle {
+namespace {
+
+bool octal(char c) {
+  return c >= '0' && c <= '7';
+}
+
+// Space, tab, newline and backslash stand as \ooo.
+std::string unescaped(const std::string& text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) &&
+        octal(text[i + 3])) {
+      result += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                  (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      result += text[i];
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::string> mount_points(std::string_view mountinfo) {
+  std::vector<std::string> result;
+  for (const std::string& line : split(mountinfo, '\n')) {
+    std::istringstream in(line);
+    std::string id, parent, device, root, target;
+    if (in >> id >> parent >> device >> root >> target) result.push_back(unescaped(target));
+  }
+  return result;
+}
+
+std::vector<std::string> mount_points(const Host& host) {
+  return mount_points(host.read("/proc/self/mountinfo").value_or(""));
+}
+
+}  // namespace kbundle
