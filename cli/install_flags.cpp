@@ -17,7 +17,7 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
                 role == "master" ? InstallOptions::Role::master : InstallOptions::Role::worker;
           },
           "what this node becomes: master (the first) or worker")
-      ->type_name("ROLE")
+      ->type_name("{master,worker}")
       ->required();
   add_trust_flags(verb, options.trust);
 

@@ -96,6 +96,7 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
 #ifdef KBUNDLE_WITH_BUILDER
   cli::add_build(app, globals);
 #endif
+  cli::add_completion(app);
   cli::add_images(app);
   cli::add_verify(app, globals);
   cli::add_inspect(app);
@@ -141,8 +142,8 @@ int main(int argc, char** argv) {
   app.add_option_function<std::string>(
          "--progress",
          [&globals](const std::string& word) { globals.progress_mode = progress_mode(word); },
-         "auto (bars on a terminal), plain, json or quiet")
-      ->type_name("MODE");
+         "default: auto (bars on a terminal, lines otherwise)")
+      ->type_name("{auto,plain,json,quiet}");
   add_verbs(app, globals);
 
   try {

@@ -16,6 +16,7 @@ struct Globals {
 };
 
 void add_build(CLI::App& app, const Globals& globals);
+void add_completion(CLI::App& app);
 void add_images(CLI::App& app);
 void add_verify(CLI::App& app, const Globals& globals);
 void add_inspect(CLI::App& app);

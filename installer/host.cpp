@@ -80,6 +80,7 @@ void Host::write(std::string_view absolute, std::string_view content, unsigned m
   touching(Touch::file, std::string(absolute));
   const auto target = at(absolute);
   make_folders(target.parent_path());
+  remove_stale_temporaries(target.parent_path());  // of a run that was killed here
   write_file(target, content, static_cast<mode_t>(mode));
 }
 

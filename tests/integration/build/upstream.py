@@ -98,12 +98,21 @@ def publish(folder, url_path, data, sums):
             file.write(text)
 
 
+def program(name, version):
+    """What a node's program does: say its name, or what the script UPSTREAM_PROGRAM does by that name."""
+    path = os.environ.get("UPSTREAM_PROGRAM")
+    if path is None:
+        return f"#!/bin/sh\necho {name} {version}\n".encode()
+    with open(path) as file:
+        return file.read().replace("\n", f"\nversion={version}\n", 1).encode()
+
+
 def publish_files(folder, version):
     bare = lambda name, hexa: {name + ".sha256": hexa}
     named = lambda suffix: lambda name, hexa: {name + suffix: f"{hexa}  {name}\n"}
-    for program in ("kubeadm", "kubelet", "kubectl"):
-        publish(folder, f"dl.k8s.io/release/{version}/bin/linux/amd64/{program}",
-                f"#!/bin/sh\necho {program} {version}\n".encode(), bare)
+    for name in ("kubeadm", "kubelet", "kubectl"):
+        publish(folder, f"dl.k8s.io/release/{version}/bin/linux/amd64/{name}",
+                program(name, version), bare)
     github = "github.com"
     publish(folder, f"{github}/containernetworking/plugins/releases/download/v0.8.7/"
             "cni-plugins-linux-amd64-v0.8.7.tgz",
@@ -113,7 +122,7 @@ def publish_files(folder, version):
             lambda name, hexa: {})
     publish(folder, f"{github}/containerd/containerd/releases/download/v1.6.39/"
             "containerd-1.6.39-linux-amd64.tar.gz",
-            tar_gz([("bin/containerd", b"containerd"), ("bin/ctr", b"ctr")]), named(".sha256sum"))
+            tar_gz([("bin/" + name, program(name, version)) for name in ("containerd", "ctr")]), named(".sha256sum"))
     publish(folder, f"{github}/opencontainers/runc/releases/download/v1.3.0/runc.amd64", b"runc",
             lambda name, hexa: {"runc.sha256sum": f"-----BEGIN PGP SIGNED MESSAGE-----\n"
                                 f"Hash: SHA512\n\n{hexa}  {name}\n"

@@ -1,0 +1,169 @@
+"""Strikes kbundle at one system call after the other and runs it again.
+
+usage: sweep.py LAYERS_FOLDER KEY_FINGERPRINT [SCENARIO...]
+
+Only kbundle's main thread is traced: it is the one that publishes files, and strace counts calls
+per thread. Its children run untouched; what they leave when kbundle dies is the subject, too.
+"""
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+POINTS = int(os.environ.get("KBUNDLE_TEST_POINTS", "4"))
+# Where an install leaves something; calls elsewhere (progress, pipes) are not struck.
+PLACES = ("/etc/", "/usr/", "/opt/", "/var/lib/", "/root/", "/run/kbundle")
+CALLS = ("write", "fsync", "rename", "renameat2", "openat", "unlink", "unlinkat", "ftruncate", "mkdir", "mkdirat",
+         "fchmod", "copy_file_range")
+REFUSALS = (("write", "ENOSPC"), ("openat", "ENOSPC"), ("fsync", "EIO"), ("rename", "EIO"))
+# Different in each run by nature: times, random tokens, and what the runtime's fake sorts.
+VARIES = re.compile(r"^/(var/lib/kbundle/(journal|receipt\.json|kubeadm\.yaml|join-ticket\.json|snapshot\.json|before/.*)"
+                    r"|var/lib/kbundle/backup/.*|var/lib/fake/.*|var/lib/containerd/.*|var/log/.*|run/.*|tmp/.*|var/cache/.*)$")
+
+
+class World:
+    """One node: an overlay over the machine, thrown away with its folder."""
+
+    def __init__(self, layers, name, below):
+        self.folder = os.path.join(layers, name)
+        self.below = below
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+
+    def run(self, *command):
+        return subprocess.run(
+            ["unshare", "--mount", "--uts", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
+             os.path.join(HERE, "world"), self.folder, self.below, *command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+
+    @property
+    def upper(self):
+        return os.path.join(self.folder, "upper")
+
+    def tree(self):
+        """What was changed: {path: (kind, mode, content)}."""
+        found = {}
+        for folder, folders, files in os.walk(self.upper):
+            for name in files + folders:
+                path = os.path.join(folder, name)
+                shown = path[len(self.upper):]
+                if VARIES.match(shown) or VARIES.match(shown + "/"):
+                    continue
+                status = os.lstat(path)
+                kind = status.st_mode >> 12
+                content = ""
+                if kind == 8:
+                    with open(path, "rb") as file:
+                        content = hashlib.sha256(file.read()).hexdigest()
+                elif kind == 10:
+                    content = os.readlink(path)
+                found[shown] = (kind, status.st_mode & 0o7777 if kind == 8 else 0, content)
+        return found
+
+
+class Sweep:
+    def __init__(self, layers, name, below, command):
+        self.layers, self.name, self.below, self.command = layers, name, below, command
+        self.counts = {"struck": 0, "killed": 0, "refused": 0, "not reached": 0}
+
+    def fail(self, world, what, result):
+        print(f"FAILED: {self.name}: {what}\n{result.stdout[-4000:]}")
+        sys.exit(1)
+
+    def undisturbed(self):
+        world = World(self.layers, "undisturbed", self.below)
+        trace = os.path.join("/tmp", "trace")
+        result = world.run("sh", "-c", f'strace -y -qq -e trace={",".join(CALLS)} -o {trace} "$@"; status=$?; cat {trace} >/var/cache/trace; exit $status',
+                           "sh", *self.command)
+        if result.returncode != 0:
+            self.fail(world, f"an undisturbed run ends with {result.returncode}", result)
+        self.wanted = world.tree()
+        numbers = {}
+        self.points = {call: [] for call in CALLS}
+        with open(os.path.join(world.upper, "var/cache/trace")) as file:
+            for line in file:
+                call = line.split("(", 1)[0]
+                if call not in self.points:
+                    continue
+                numbers[call] = numbers.get(call, 0) + 1
+                changes = call != "openat" or "O_WRONLY" in line or "O_RDWR" in line or "O_CREAT" in line
+                if changes and any(place in line for place in PLACES):
+                    self.points[call].append(numbers[call])
+        return world
+
+    def chosen(self, call):
+        numbers = self.points[call]
+        if POINTS == 0 or len(numbers) <= POINTS:
+            return numbers
+        step = len(numbers) / POINTS
+        return sorted({numbers[int(i * step)] for i in range(POINTS)} | {numbers[-1]})
+
+    def strike(self, call, number, action):
+        """One run with the NUMBERth CALL struck, and the same command again."""
+        world = World(self.layers, "struck", self.below)
+        what = f"{action} at {call} {number}"
+        result = world.run("strace", "-qq", "-e", f"trace={call}", "-e", f"inject={call}:{action}:when={number}", "-o", "/dev/null",
+                           *self.command)
+        self.counts["struck"] += 1
+        if "signal" in action:
+            if result.returncode == 137:
+                self.counts["killed"] += 1
+            elif result.returncode == 0:
+                self.counts["not reached"] += 1
+            else:
+                self.fail(world, f"{what}: exit {result.returncode}", result)
+        elif result.returncode == 0:
+            self.counts["not reached"] += 1  # what was struck is a convenience, or comes again
+        elif result.returncode in (6, 8):
+            self.counts["refused"] += 1
+            if "error:" not in result.stdout or "next:" not in result.stdout:
+                self.fail(world, f"{what}: no error with a next step", result)
+        else:
+            self.fail(world, f"{what}: exit {result.returncode}", result)
+        again = world.run(*self.command)
+        if again.returncode != 0:
+            self.fail(world, f"{what}, then again: exit {again.returncode}\nthe first run:\n{result.stdout[-2500:]}\nthe second", again)
+        self.compare(world, what, again)
+
+    def compare(self, world, what, result):
+        found = world.tree()
+        wrong = [f"{path}: wanted {self.wanted.get(path)}, found {found.get(path)}"
+                 for path in sorted(self.wanted.keys() | found.keys()) if self.wanted.get(path) != found.get(path)]
+        if wrong:
+            self.fail(world, f"{what}, then again: not as after an undisturbed run:\n  " + "\n  ".join(wrong[:12]) + "\n", result)
+
+    def run(self):
+        self.undisturbed()
+        for call in CALLS:
+            for number in self.chosen(call):
+                self.strike(call, number, "signal=KILL")
+        for call, error in REFUSALS:
+            for number in self.chosen(call):
+                self.strike(call, number, f"error={error}")
+        all_points = sum(len(numbers) for numbers in self.points.values())
+        print(f"{self.name}: {all_points} calls that change something, struck {self.counts['struck']}: "
+              f"{self.counts['killed']} killed, {self.counts['refused']} refused, "
+              f"{self.counts['not reached']} went on all the same; each ended as an undisturbed run ends")
+        if self.counts["killed"] * 3 < self.counts["struck"]:
+            print("FAILED: strace hardly ever struck")
+            sys.exit(1)
+
+
+def main():
+    layers, fingerprint, *wanted = sys.argv[1:]
+    base = os.path.join(layers, "base") + ":/"
+    usb = "/media/usb/"
+    trust = ["--key", usb + "kbundle.pub", "--key-fingerprint", fingerprint]
+    install = [usb + "kbundle", "install", usb + "kubernetes-v1.18.2-linux-amd64.tar.zst", "--role", "master", "--node-ip", "10.99.0.1",
+               "--ignore-preflight-errors", "all", *trust]
+    scenarios = {"install": (base, install)}
+    for name, (below, command) in scenarios.items():
+        if not wanted or name in wanted or wanted == [""]:
+            Sweep(layers, name, below, command).run()
+
+
+if __name__ == "__main__":
+    main()
