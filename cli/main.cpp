@@ -102,6 +102,7 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_inspect(app);
   cli::add_key(app);
   cli::add_mirrors(app);
+  cli::add_phases(app, globals);
   cli::add_preflight(app, globals);
   cli::add_pull(app, globals);
   cli::add_push(app, globals);

@@ -22,6 +22,7 @@ void add_verify(CLI::App& app, const Globals& globals);
 void add_inspect(CLI::App& app);
 void add_key(CLI::App& app);
 void add_mirrors(CLI::App& app);
+void add_phases(CLI::App& app, const Globals& globals);
 void add_preflight(CLI::App& app, const Globals& globals);
 void add_mirror(CLI::App& app, const Globals& globals);
 void add_pull(CLI::App& app, const Globals& globals);

@@ -1,5 +1,6 @@
 #include "installer/install.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,40 @@ void say_what_next(const Context& context, std::ostream& out) {
 }
 
 }  // namespace
+
+void list_phases(const InstallOptions& options, bool json, Progress& progress, std::ostream& out) {
+  InstallOptions described = options;
+  // A worker's plan is asked for without a cluster to join: any ticket will do, nothing is run.
+  if (options.role == InstallOptions::Role::worker && options.join_ticket.empty() &&
+      options.join_endpoint.empty()) {
+    described.join_endpoint = "127.0.0.1:6443";
+    described.token = "abcdef.0123456789abcdef";
+    described.discovery_token_ca_cert_hash = "sha256:" + std::string(64, '0');
+  }
+  Session session(described, progress, false);
+  const auto plan = make_plan(session.context);
+  if (json) {
+    Json list = Json::array();
+    for (const auto& phase : plan)
+      list.push_back({{"id", phase->id()},
+                      {"title", phase->title()},
+                      {"timeout_seconds", phase->timeout().count()}});
+    out << list.dump(2) << "\n";
+    return;
+  }
+  out << "phases of install --role " << role_word(options) << ", Kubernetes "
+      << session.context.inventory.kubernetes_version
+      << " (the names are for --only-phase and --skip-phases)\n";
+  std::string group;
+  for (const auto& phase : plan) {
+    const auto words = split(phase->id(), '/');
+    if (words.size() > 1 && words.front() != group) out << words.front() << "\n";
+    group = words.size() > 1 ? words.front() : std::string();
+    out << fmt::format("{:<25} {:<44} {:>3} min\n", group.empty() ? phase->id() : "  /" + words[1],
+                       phase->title(),
+                       std::chrono::duration_cast<std::chrono::minutes>(phase->timeout()).count());
+  }
+}
 
 void preflight_report(const InstallOptions& options, bool json, Progress& progress,
                       std::ostream& out) {

@@ -51,6 +51,10 @@ struct InstallOptions {
 /// Results (the plan, findings, the join ticket's use) go to `out`.
 void install(const InstallOptions& options, Progress& progress, std::ostream& out);
 
+/// The plan's phases as a tree, or as JSON, with the longest time each may take. Looks at the host,
+/// as the plan depends on it; runs nothing.
+void list_phases(const InstallOptions& options, bool json, Progress& progress, std::ostream& out);
+
 /// The findings of preflight alone, as a table or as JSON; nothing is changed and no lock taken.
 /// Error{preflight} when one is an error.
 void preflight_report(const InstallOptions& options, bool json, Progress& progress,
