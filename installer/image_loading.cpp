@@ -28,11 +28,11 @@ std::map<std::string, RuntimeImage> by_name(const Runtime& runtime) {
 
 // Why a name is not as the bundle has it; empty when it is.
 std::string wrong(const std::map<std::string, RuntimeImage>& present, const std::string& name,
-                  const ImageRecord& image) {
+                  const Digest& wanted) {
   const auto found = present.find(name);
   if (found == present.end()) return "not there";
-  if (found->second.digest != image.digest)
-    return found->second.digest.str() + " instead of " + image.digest.str();
+  if (found->second.digest != wanted)
+    return found->second.digest.str() + " instead of " + wanted.str();
   if (!found->second.complete) return "its content is not complete or not unpacked";
   return {};
 }
@@ -79,7 +79,8 @@ class Loading {
         changed_.wait(lock);
         continue;
       }
-      const auto present = schedule_.present();
+      const auto present =
+          context_.runtime->takes_partial_archives() ? schedule_.present() : std::set<Digest>();
       lock.unlock();
       try {
         load(missing_[*item].image, present);
@@ -130,7 +131,8 @@ ImagesState look_at_images(const Context& context, bool deep) {
   for (const ImageRecord* image : context.images_for_role()) {
     Looked looked{image, context.names_on_node(*image), {}, {}};
     for (const std::string& name : looked.names)
-      if (looked.why.empty()) looked.why = wrong(present, name, *image);
+      if (looked.why.empty())
+        looked.why = wrong(present, name, context.runtime->listed_digest(*image));
     if (context.bundle != nullptr)
       looked.blobs = image_blobs(*context.bundle, *image, context.platform);
     for (const Digest& digest : looked.blobs)

@@ -35,14 +35,15 @@ std::string file_tail(const std::filesystem::path& path) {
   }
 }
 
-// klog's information lines ("I1121 03:01:15…") hide what matters.
+// The information lines of klog ("I1121 03:01:15…") and logrus ("level=info") hide what matters.
 std::string without_information(const std::string& text) {
   std::string result;
   for (const std::string& line : split(text, '\n')) {
-    const bool information = line.size() > 5 && line[0] == 'I' &&
-                             std::all_of(line.begin() + 1, line.begin() + 5,
-                                         [](char c) { return c >= '0' && c <= '9'; });
-    if (!information) result += line + "\n";
+    const bool klog = line.size() > 5 && line[0] == 'I' &&
+                      std::all_of(line.begin() + 1, line.begin() + 5,
+                                  [](char c) { return c >= '0' && c <= '9'; });
+    const bool logrus = line.find(" level=info ") != std::string::npos;
+    if (!klog && !logrus) result += line + "\n";
   }
   return result;
 }

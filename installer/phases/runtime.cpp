@@ -1,6 +1,5 @@
 // The container runtime: there, configured for this cluster, and answering.
 #include "installer/phases/phases.hpp"
-#include "installer/service_logs.hpp"
 
 namespace kbundle {
 namespace {
@@ -8,7 +7,7 @@ namespace {
 class RuntimePhase final : public Phase {
  public:
   explicit RuntimePhase(Context& context)
-      : Phase("runtime", "container runtime " + context.runtime->name(), std::chrono::minutes(3)),
+      : Phase("runtime", "container runtime " + context.runtime->name(), std::chrono::minutes(6)),
         context_(context) {}
 
   PhaseCheck check() override {
@@ -17,9 +16,6 @@ class RuntimePhase final : public Phase {
     return context_.runtime->check();
   }
   void apply() override { context_.runtime->ensure(); }
-  std::string failure_details() override {
-    return journal_tail(context_.host, "containerd.service", 20);
-  }
 
  private:
   Context& context_;

@@ -8,14 +8,18 @@
 #include "core/text.hpp"
 #include "core/version.hpp"
 #include "installer/context.hpp"
+#include "installer/kubeadm_config.hpp"
+#include "installer/runtimes/containerd_files.hpp"
 #include "installer/runtimes/containerd_images.hpp"
+#include "installer/service_logs.hpp"
 #include "manifests/templates.hpp"
 
 namespace kbundle {
 namespace {
 
-constexpr const char* kConfig = "/etc/containerd/config.toml";
-constexpr const char* kBackup = "/etc/containerd/config.toml.kbundle-backup";
+constexpr const char* kConfig = kContainerdConfig;
+constexpr const char* kRegistryHosts = "/etc/containerd/certs.d";
+constexpr auto kStartTime = std::chrono::seconds(75);
 constexpr const char* kUnit = "/etc/systemd/system/containerd.service";
 constexpr const char* kSocket = "/run/containerd/containerd.sock";
 
@@ -44,13 +48,13 @@ bool newer(const Version& have, const std::string& minor) {
 
 }  // namespace
 
-bool cri_plugin_ok(const std::string& ctr_plugins) {
+std::string cri_plugin_state(const std::string& ctr_plugins) {
   for (const std::string& line : split(ctr_plugins, '\n')) {
     const auto columns = fields(line);
     if (columns.size() >= 4 && columns[0] == "io.containerd.grpc.v1" && columns[1] == "cri")
-      return columns.back() == "ok";
+      return columns.back();
   }
-  return false;
+  return {};
 }
 
 std::string containerd_version(const std::string& output) {
@@ -92,17 +96,18 @@ class Containerd final : public Runtime {
 
   PhaseCheck check() override {
     if (auto trouble = unfit(); !trouble.empty()) return PhaseCheck::conflict(trouble);
+    const Host& host = context_.host;
     std::vector<std::string> actions;
     const bool own = host_has_own();
     if (!own && !has_unit()) actions.push_back(std::string("write ") + kUnit);
-    const auto merge = wanted_config();
-    if (merge.changed) {
-      if (context_.host.exists(kConfig) && !context_.host.exists(kBackup))
-        actions.push_back(std::string("write ") + kBackup);
-      for (const std::string& change : merge.changes)
-        actions.push_back(std::string("write ") + kConfig + ": " + change);
+    const auto edits = wanted_edits();
+    for (const ContainerdEdit& edit : edits) {
+      if (host.exists(edit.path) && !host.exists(containerd_backup(edit.path)))
+        actions.push_back("write " + containerd_backup(edit.path));
+      for (const std::string& change : edit.changes)
+        actions.push_back("write " + edit.path + ": " + change);
     }
-    const bool restart = needs_restart(merge.changed);
+    const bool restart = needs_restart(!edits.empty());
     if (restart) actions.emplace_back("run systemctl restart containerd");
     if (actions.empty()) {
       if (auto trouble = incoherent(); !trouble.empty()) return PhaseCheck::conflict(trouble);
@@ -121,24 +126,36 @@ class Containerd final : public Runtime {
                             actions);
   }
 
+  // Ends with an answer of the CRI plugin, or with the old configuration back in place.
   void ensure() override {
     if (auto trouble = unfit(); !trouble.empty()) throw Error(ExitCode::preflight, trouble);
     Host& host = context_.host;
     const bool own = host_has_own();
-    const auto merge = wanted_config();
-    const bool restart = needs_restart(merge.changed);
-    if (!own && !has_unit()) host.write(kUnit, template_text("containerd.service"));
-    if (merge.changed) {
-      if (const auto before = host.read(kConfig); before && !host.exists(kBackup))
-        host.write(kBackup, *before, host.mode(kConfig));
-      host.write(kConfig, merge.text);
+    const auto edits = wanted_edits();
+    const bool restart = needs_restart(!edits.empty());
+    const ContainerdChange change(host);
+    try {
+      if (!own && !has_unit()) host.write(kUnit, template_text("containerd.service"));
+      change.write(edits);
+      if (auto trouble = incoherent(); !trouble.empty()) throw Error(ExitCode::phase, trouble);
+      if (!own) host.run_checked({.argv = {"systemctl", "daemon-reload"}});
+      host.touching(Touch::unit, "containerd.service");
+      host.run_checked({.argv = {"systemctl", "enable", "containerd.service"}});
+      if (restart) host.run_checked(restart_command());
+      wait_until_ready();
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::interrupted) throw;
+      const std::string logs = journal_tail(host, "containerd.service", 12);
+      if (!change.open()) throw Error(error.code(), with_logs(error.message(), logs), error.hint());
+      change.take_back();
+      throw Error(ExitCode::phase,
+                  with_logs("containerd does not serve Kubernetes with the configuration that was "
+                            "merged, so the old one is back in place (" +
+                                after_taking_back() + "): " + error.message(),
+                            logs),
+                  "see the plan for what is merged: --dry-run --only-phase runtime");
     }
-    if (!own) host.run_checked({.argv = {"systemctl", "daemon-reload"}});
-    host.touching(Touch::unit, "containerd.service");
-    host.run_checked({.argv = {"systemctl", "enable", "containerd.service"}});
-    if (restart) host.run_checked({.argv = {"systemctl", "restart", "containerd.service"}});
-    wait_until_ready();
-    if (auto trouble = incoherent(); !trouble.empty()) throw Error(ExitCode::phase, trouble);
+    change.confirm();
   }
 
   std::string cri_socket() const override {
@@ -224,16 +241,39 @@ class Containerd final : public Runtime {
     return false;
   }
 
-  ContainerdMerge wanted_config() const {
-    const ContainerdWish wish{.sandbox_image = context_.pause_image()};
-    if (const auto text = context_.host.read(kConfig))
-      return merge_containerd_config(*text, wish, kConfig);
-    ContainerdMerge merge;
-    merge.changed = true;
-    merge.text = with_value(std::string(template_text("containerd-config.toml")), "@pause_image@",
-                            wish.sandbox_image);
-    merge.changes.push_back("the whole file, sandbox_image = \"" + wish.sandbox_image + "\"");
-    return merge;
+  // Whether the user's own documents ask for the cgroupfs driver.
+  bool wants_cgroupfs() const {
+    const Json kubelet = user_document(context_.user_documents, "KubeletConfiguration");
+    const char* kind = context_.master() ? "InitConfiguration" : "JoinConfiguration";
+    const Json registration =
+        user_document(context_.user_documents, kind).value("nodeRegistration", Json::object());
+    return kubelet.value("cgroupDriver", Json()) == Json("cgroupfs") ||
+           kubelet_extra_arg(registration, "cgroup-driver") == "cgroupfs";
+  }
+
+  // The whole file, where there is none.
+  std::string own_config() const {
+    const std::string text = with_value(std::string(template_text("containerd-config.toml")),
+                                        "@pause_image@", context_.pause_image());
+    return with_value(text, "@systemd_cgroup@", wants_cgroupfs() ? "false" : "true");
+  }
+
+  std::vector<ContainerdEdit> wanted_edits() const {
+    const auto have = Version::parse(version());
+    const auto files = read_containerd_files(context_.host, have && !older(*have, "1.7"));
+    if (files.empty())
+      return {{kConfig,
+               own_config(),
+               {"the whole file, sandbox_image = \"" + context_.pause_image() + "\""}}};
+    ContainerdWish wish{.sandbox_image = context_.pause_image()};
+    wish.merges_keys = have && have->major >= 2;
+    auto edits = merge_containerd_config(files, wish);
+    if (!have || older(*have, "1.5")) return edits;
+    wish.registry_config_path = kRegistryHosts;
+    auto with_registry = merge_containerd_config(files, wish);
+    // Alone, it is not worth a restart below the containers of others.
+    const bool alone = edits.empty() && !with_registry.empty();
+    return alone && !foreign_containers().empty() ? edits : with_registry;
   }
 
   // What containerd itself makes of its files (imports included), or the file when it cannot be
@@ -248,7 +288,7 @@ class Containerd final : public Runtime {
         return read_containerd_config(dump.output, "`containerd config dump`");
     }
     if (file) return read_containerd_config(*file, kConfig);
-    return read_containerd_config(wanted_config().text, "containerd-config.toml");
+    return read_containerd_config(own_config(), "containerd-config.toml");
   }
 
   bool needs_restart(bool changed) const {
@@ -256,12 +296,17 @@ class Containerd final : public Runtime {
     const Journal* journal = context_.journal;
     // Killed between writing and restarting: do it again.
     if (journal != nullptr && journal->begun("runtime") && !journal->ended("runtime")) return true;
-    return !answers() || !cri_answers();
+    return ContainerdChange(context_.host).open() || !answers() || cri_state() != "ok";
   }
 
-  bool cri_answers() const {
+  static Command restart_command() {
+    return {.argv = {"systemctl", "restart", "containerd.service"}, .timeout = kStartTime};
+  }
+
+  // "ok", "error", "skip"; empty: it does not know the plugin, or does not answer.
+  std::string cri_state() const {
     const auto plugins = ctr({"plugins", "ls"}, std::chrono::seconds(20));
-    return plugins.ok() && cri_plugin_ok(plugins.output);
+    return plugins.ok() ? cri_plugin_state(plugins.output) : std::string();
   }
 
   std::vector<std::string> foreign_containers() const {
@@ -277,25 +322,47 @@ class Containerd final : public Runtime {
     return result;
   }
 
-  // The coherence gate: what runs is what the cluster will ask for.
+  // What containerd makes of its files is what the cluster will ask for.
   std::string incoherent() const {
     const auto now = settings();
     if (now.sandbox_image != context_.pause_image())
       return "containerd's sandbox image is \"" + now.sandbox_image + "\", not " +
-             context_.pause_image() + ": a file imported by " + kConfig + " overrides it";
-    if (now.cri_disabled) return "containerd's CRI plugin is disabled by an imported file";
+             context_.pause_image() + ": see `containerd config dump`";
+    if (now.cri_disabled)
+      return "containerd's CRI plugin stays disabled: see `containerd config dump`";
     return {};
   }
 
+  // Plugins are set up before containerd answers at all: what is not "ok" then never will be.
   void wait_until_ready() const {
-    for (;;) {
-      if (answers() && cri_answers()) return;
-      const auto active =
+    const auto end = std::chrono::steady_clock::now() + kStartTime;
+    while (!answers()) {
+      const auto state =
           context_.host.run({.argv = {"systemctl", "is-failed", "containerd.service"}});
-      if (trim(active.output) == "failed")
-        throw Error(ExitCode::phase, "containerd.service failed to start");
-      context_.host.pause(std::chrono::milliseconds(500), "containerd's CRI plugin");
+      if (trim(state.output) == "failed" || std::chrono::steady_clock::now() > end)
+        throw Error(ExitCode::phase, "containerd does not answer at " + cri_socket());
+      context_.host.pause(std::chrono::milliseconds(300), "containerd at " + cri_socket());
     }
+    const std::string state = cri_state();
+    if (state == "ok") return;
+    const auto why = ctr({"plugins", "ls", "-d", "id==cri"}, std::chrono::seconds(20));
+    std::string message;
+    for (const std::string& line : split(why.output, '\n'))
+      if (const auto at = line.find("Message:"); at != std::string::npos)
+        message = ": " + printable(std::string(trim(line.substr(at + 8))));
+    throw Error(ExitCode::phase, "containerd's CRI plugin does not work (" +
+                                     (state.empty() ? "absent" : state) + ")" + message);
+  }
+
+  // Whether containerd runs with the old configuration, for people.
+  std::string after_taking_back() const {
+    context_.host.run(restart_command());
+    if (answers()) return "containerd was restarted with it";
+    return "containerd does not start with it either";
+  }
+
+  static std::string with_logs(const std::string& message, const std::string& logs) {
+    return logs.empty() ? message : message + "\n" + logs;
   }
 
   Context& context_;

@@ -7,8 +7,8 @@
 
 namespace kbundle {
 
-/// Whether `ctr plugins ls` says that the CRI plugin works.
-bool cri_plugin_ok(const std::string& ctr_plugins);
+/// What `ctr plugins ls` says of the CRI plugin: "ok", "error", "skip"; empty when it is not there.
+std::string cri_plugin_state(const std::string& ctr_plugins);
 /// "1.6.20" out of `containerd --version`.
 std::string containerd_version(const std::string& output);
 

@@ -49,6 +49,11 @@ class Runtime {
   /// Whether it answers now; the calls below need that.
   virtual bool answers() const = 0;
   virtual std::vector<RuntimeImage> images() const = 0;
+  /// The digest under which images() gives an image of the bundle when it is right: upstream's.
+  /// Docker cannot hold a foreign one and gives the config's.
+  virtual Digest listed_digest(const ImageRecord& image) const { return image.digest; }
+  /// Whether an archive may leave out blobs that the runtime has.
+  virtual bool takes_partial_archives() const { return true; }
   /// Loads an image archive that `feed` writes.
   virtual void load(const std::function<void(Sink&)>& feed) = 0;
   virtual void pin(const std::string& image) = 0;
