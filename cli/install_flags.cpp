@@ -23,9 +23,12 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
 
   auto* node = verb.add_option_group("this node");
   node->add_option("--node-ip", options.node_ip,
-                   "the address the cluster reaches this node at; needed when it has several");
+                   "the address the cluster reaches this node at; needed when it has several; "
+                   "dual-stack: two, with a comma");
   node->add_option("--node-name", options.node_name, "default: the host name");
   node->add_option("--cri-socket", options.cri_socket, "the container runtime's socket");
+  node->add_option("--bin-dir", options.bin_dir,
+                   "a folder for the programs, where /usr cannot be written (/opt/bin)");
   node->add_flag("--swapoff", options.swapoff, "turn swap off, and keep it off");
   node->add_flag("--restart-runtime", options.restart_runtime,
                  "restart a runtime that runs containers of others");

@@ -5,7 +5,9 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
+#include "installer/bin_dir.hpp"
 #include "installer/kubeadm_config.hpp"
+#include "installer/mounts.hpp"
 #include "installer/yaml_json.hpp"
 #include "registry/reference.hpp"
 
@@ -67,16 +69,28 @@ void check_addresses(const Context& context) {
   };
   wants_cidrs(context.pod_subnet, "--pod-network-cidr");
   wants_cidrs(context.service_subnet, "--service-cidr");
-  if (!context.network.node_ip.empty() && !is_ip_address(context.network.node_ip))
-    throw Error(ExitCode::usage, "--node-ip must be an IP address, not \"" +
-                                     printable(context.network.node_ip) + "\"");
+  const NodeNetwork& network = context.network;
+  for (const std::string& address : {network.node_ip, network.second_node_ip})
+    if (!address.empty() && !is_ip_address(address))
+      throw Error(ExitCode::usage,
+                  "--node-ip must be an IP address, or one of IPv4 and one of IPv6 "
+                  "with a comma, not \"" +
+                      printable(address) + "\"");
+  if (network.second_node_ip.empty()) return;
+  if (network.v6() == (network.second_node_ip.find(':') != std::string::npos))
+    throw Error(ExitCode::usage, "--node-ip takes two addresses only of IPv4 and IPv6, not " +
+                                     network.kubelet_node_ip());
+  if (context.facts.version < *Version::parse("v1.20.0"))
+    throw Error(ExitCode::usage,
+                "--node-ip takes one address with Kubernetes " + context.facts.version.str(),
+                "two are understood from 1.20 on");
 }
 
 }  // namespace
 
 std::string Context::program(const std::string& component) const {
   const FileRecord* file = inventory.find_file(component, platform);
-  return file != nullptr ? file->path : "/usr/bin/" + component;
+  return file != nullptr ? file->path : relocated("/usr/bin/" + component, bin_dir);
 }
 
 bool Context::has_program(const std::string& component) const {
@@ -205,6 +219,8 @@ void resolve_context(Context& context) {
   context.dns_domain =
       first_of(options.service_dns_domain, text_at(cluster, "networking", "dnsDomain"));
   check_addresses(context);
+  if (mount_of(context.host, "/usr/libexec").has("ro"))
+    context.volume_plugin_dir = "/var/lib/kubelet/volumeplugins";
 
   const Json kubelet = user_document(documents, "KubeletConfiguration");
   std::string resolver = kubelet_extra_arg(registration, "resolv-conf");

@@ -54,7 +54,9 @@ struct Context {
   std::string image_repository;  ///< empty: upstream's names
   std::string pod_subnet, service_subnet, dns_domain;
   ResolverChoice resolver;
-  std::optional<JoinTicket> ticket;          ///< of a worker
+  std::string bin_dir;               ///< --bin-dir; empty: programs are where the bundle puts them
+  std::string volume_plugin_dir;     ///< instead of /usr/libexec/…; empty: /usr can be written
+  std::optional<JoinTicket> ticket;  ///< of a worker
   std::chrono::seconds kubectl_timeout{20};  ///< of one request; the command has three times that
   bool swap_tolerated = false;               ///< kubelet gets --fail-swap-on=false
   std::unique_ptr<Runtime> runtime;

@@ -139,7 +139,8 @@ unsigned Host::mode(std::string_view absolute) const {
 }
 
 std::optional<std::string> Host::program(const std::string& name) const {
-  for (const std::string& folder : split(kChildPath, ':')) {
+  const std::string path_variable = bin_dir_.empty() ? kChildPath : bin_dir_ + ":" + kChildPath;
+  for (const std::string& folder : split(path_variable, ':')) {
     const std::string path = folder + "/" + name;
     struct stat status {};
     if (::stat(at(path).c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
@@ -161,6 +162,11 @@ CommandResult Host::run(Command command) const {
     command.timeout = std::clamp(left, std::chrono::milliseconds(1), command.timeout);
   }
   command.keep_proxy = keep_proxy_;
+  if (!bin_dir_.empty()) {
+    command.environment.emplace("PATH", bin_dir_ + ":" + kChildPath);
+    if (command.argv.at(0).find('/') == std::string::npos)
+      command.argv[0] = program(command.argv[0]).value_or(command.argv[0]);
+  }
   return kbundle::run(command);
 }
 

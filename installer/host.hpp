@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/digest.hpp"
@@ -58,6 +59,8 @@ class Host {
   std::optional<Digest> digest(std::string_view absolute) const;
   /// Permission bits, 0 when absent.
   unsigned mode(std::string_view absolute) const;
+  /// A folder that comes first in the children's PATH (--bin-dir); empty: none.
+  void set_bin_dir(std::string folder) { bin_dir_ = std::move(folder); }
   /// Absolute path on the node of a program in the children's PATH.
   std::optional<std::string> program(const std::string& name) const;
 
@@ -90,6 +93,7 @@ class Host {
  private:
   std::filesystem::path root_;
   bool keep_proxy_;
+  std::string bin_dir_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 
   struct Digests;

@@ -53,6 +53,7 @@ PlanRecord make_record(const Context& context, const Bundle& bundle) {
   add("cri-socket", options.cri_socket);
   add("image-repository", options.image_repository);
   add("runtime", options.runtime);
+  add("bin-dir", context.bin_dir);
   if (context.ticket) {  // the token is a secret and may be another one later
     add("join", context.ticket->endpoint);
     add("discovery-token-ca-cert-hash", context.ticket->ca_cert_hash);
@@ -100,6 +101,33 @@ void throw_if_unfit(const std::vector<Finding>& findings) {
       std::to_string(count) + " check(s) say that this host is not fit yet; nothing was changed",
       "do what stands under FIX, then run the same command again "
       "(--ignore-preflight-errors CHECK,… goes on at your own risk)");
+}
+
+// What the host is before the first touch: reset goes back to it.
+void keep_what_was(Session& session) {
+  if (!session.journal.undo_records().empty() || session.journal.started()) return;
+  keep_snapshot(session.host,
+                *make_containerd_pods(session.host, session.context.runtime->cri_socket()));
+}
+
+// `preflight --fix`: the host phase alone, as install runs it, with swap off.
+void fix_host(InstallOptions options, Progress& progress) {
+  const Host host(options.root);
+  require_root(host);
+  const ProcessLock lock(host.at(node_path::lock), true);
+  options.swapoff = true;
+  Session session(options, progress, false);
+  session.journal = Journal::open(session.host.at(node_path::journal));
+  keep_what_was(session);
+  const UndoLog undo_log(session.host, session.journal);
+  const auto phase = make_host_phase(session.context);
+  const PhaseCheck before = phase->check();
+  if (before.state == PhaseState::done) {
+    progress.line("nothing to fix: modules, sysctl and swap are " + before.reason);
+    return;
+  }
+  phase->apply();
+  for (const std::string& action : before.actions) progress.line("fixed: " + action);
 }
 
 void say_what_next(const Context& context, std::ostream& out) {
@@ -151,8 +179,9 @@ void list_phases(const InstallOptions& options, bool json, Progress& progress, s
   }
 }
 
-void preflight_report(const InstallOptions& options, bool json, Progress& progress,
+void preflight_report(const InstallOptions& options, bool json, bool fix, Progress& progress,
                       std::ostream& out) {
+  if (fix) fix_host(options, progress);
   Session session(options, progress, false);
   const auto findings = preflight(session.context);
   if (json) {
@@ -199,8 +228,7 @@ void install(const InstallOptions& options, Progress& progress, std::ostream& ou
   session.journal = Journal::open(session.host.at(node_path::journal));
   if (session.journal.was_torn())
     progress.warn("the journal's last record was torn and is cut; the host is checked again");
-  if (session.journal.undo_records().empty() && !session.journal.started())
-    keep_snapshot(session.host, *make_containerd_pods(session.host, context.runtime->cri_socket()));
+  keep_what_was(session);
   if (!session.journal.has_plan() || !session.journal.started()) session.journal.write_plan(record);
 
   const UndoLog undo_log(session.host, session.journal);

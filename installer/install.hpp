@@ -40,6 +40,7 @@ struct InstallOptions {
   std::string only_phase;            ///< run this one alone
   std::vector<std::string> skip_phases;
   std::vector<std::string> ignore_preflight_errors;  ///< finding ids, or "all"
+  std::string bin_dir;  ///< programs go there instead of below /usr; empty: the bundle's paths
   bool swapoff = false;
   bool keep_proxy = false;
   bool allow_downgrade = false;
@@ -55,9 +56,10 @@ void install(const InstallOptions& options, Progress& progress, std::ostream& ou
 /// as the plan depends on it; runs nothing.
 void list_phases(const InstallOptions& options, bool json, Progress& progress, std::ostream& out);
 
-/// The findings of preflight alone, as a table or as JSON; nothing is changed and no lock taken.
-/// Error{preflight} when one is an error.
-void preflight_report(const InstallOptions& options, bool json, Progress& progress,
+/// The findings of preflight alone, as a table or as JSON; nothing is changed and no lock taken,
+/// unless `fix`: then what the host phase does comes first (modules, sysctl, and swap off for
+/// good), and is said. Error{preflight} when a finding is an error.
+void preflight_report(const InstallOptions& options, bool json, bool fix, Progress& progress,
                       std::ostream& out);
 
 }  // namespace kbundle

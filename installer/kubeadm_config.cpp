@@ -120,9 +120,12 @@ void set_registration(Json& document, const KubeadmInputs& inputs) {
                 "convert the file with `kubeadm config migrate`");
   args_as_strings(arguments);
   const ExtraArgs extra{arguments, as_list};
-  extra.require("node-ip", inputs.node_ip, "that is the node's address (--node-ip)");
+  extra.require("node-ip", inputs.kubelet_node_ip.empty() ? inputs.node_ip : inputs.kubelet_node_ip,
+                "that is the node's address (--node-ip)");
   extra.require("cgroup-driver", inputs.cgroup_driver, "that is the container runtime's");
   if (!inputs.resolv_conf.empty()) extra.set_default("resolv-conf", inputs.resolv_conf);
+  if (!inputs.volume_plugin_dir.empty())
+    extra.set_default("volume-plugin-dir", inputs.volume_plugin_dir);
   if (!inputs.fail_swap_on) extra.set_default("fail-swap-on", "false");
 }
 
@@ -172,6 +175,14 @@ Json cluster_configuration(const KubeadmInputs& inputs) {
   for (const char* part : {"apiServer", "controllerManager", "scheduler"})
     if (document.contains(part) && document[part].contains("extraArgs"))
       args_as_strings(document[part]["extraArgs"]);
+  // kubeadm mounts this folder into the controller manager, and the kubelet has to make it.
+  if (!inputs.volume_plugin_dir.empty()) {
+    Json& arguments = document["controllerManager"]["extraArgs"];
+    const bool as_list = inputs.facts.extra_args_as_list;
+    if (arguments.is_null()) arguments = as_list ? Json::array() : Json::object();
+    const ExtraArgs extra{arguments, as_list};
+    extra.set_default("flex-volume-plugin-dir", inputs.volume_plugin_dir);
+  }
   return document;
 }
 

@@ -17,12 +17,14 @@ struct KubeadmInputs {
 
   const KubernetesFacts& facts;
   bool worker = false;
-  std::string node_ip;
+  std::string node_ip;          ///< what the API server advertises
+  std::string kubelet_node_ip;  ///< `node_ip`, or both addresses of a dual-stack node
   std::string node_name;
   std::string cri_socket;     ///< with the scheme this version wants
   std::string cgroup_driver;  ///< the runtime's
   std::string resolv_conf;    ///< empty: not passed
   bool fail_swap_on = true;
+  std::string volume_plugin_dir;  ///< where /usr cannot be written; empty: the default below /usr
   std::string control_plane_endpoint;
   std::string pod_subnet, service_subnet, dns_domain;  ///< empty: kubeadm's default
   std::vector<std::string> cert_sans;

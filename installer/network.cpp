@@ -50,17 +50,24 @@ std::optional<std::string> default_route_interface(const std::string& proc_net_r
 
 NodeNetwork find_node_network(const Host& host, const std::string& wanted) {
   NodeNetwork network;
-  const bool want_v6 = wanted.find(':') != std::string::npos;
-  for (auto& address : host.addresses())
-    if (address.v6 == want_v6) network.candidates.push_back(std::move(address));
+  const auto comma = wanted.find(',');
+  const std::string first(trim(wanted.substr(0, comma)));
+  if (comma != std::string::npos) network.second_node_ip = trim(wanted.substr(comma + 1));
+  const auto addresses = host.addresses();
+  const bool only_v6 =
+      !addresses.empty() && std::all_of(addresses.begin(), addresses.end(),
+                                        [](const auto& address) { return address.v6; });
+  const bool want_v6 = first.empty() ? only_v6 : first.find(':') != std::string::npos;
+  for (const auto& address : addresses)
+    if (address.v6 == want_v6) network.candidates.push_back(address);
   if (want_v6) {
     network.default_route = has_ipv6_default_route(host.read("/proc/net/ipv6_route").value_or(""));
   } else if (auto interface = default_route_interface(host.read("/proc/net/route").value_or(""))) {
     network.default_route = true;
     network.default_interface = *interface;
   }
-  network.node_ip = wanted;
-  if (wanted.empty() && network.candidates.size() == 1)
+  network.node_ip = first;
+  if (first.empty() && network.candidates.size() == 1)
     network.node_ip = network.candidates.front().address;
   for (const auto& candidate : network.candidates) {
     if (candidate.address != network.node_ip) continue;

@@ -14,14 +14,22 @@ struct NodeNetwork {
   bool default_route = false;
   std::string default_interface;  ///< of the IPv4 default route
   std::string node_ip;            ///< empty: ambiguous, preflight says so
+  std::string second_node_ip;     ///< of the other family, on a dual-stack node
   std::string interface;          ///< that carries node_ip; empty when none does
   int prefix = 0;
 
   /// kubeadm, kubelet and flannel guess wrong: they must be told the interface.
+  bool v6() const { return node_ip.find(':') != std::string::npos; }
+  /// The kubelet's --node-ip: both addresses of a dual-stack node.
+  std::string kubelet_node_ip() const {
+    return second_node_ip.empty() ? node_ip : node_ip + "," + second_node_ip;
+  }
   bool must_name_interface() const { return !default_route || candidates.size() > 1; }
 };
 
-/// `wanted`: --node-ip or the configuration's advertiseAddress, may be empty.
+/// `wanted`: --node-ip ("10.0.0.5", "fd00::5", or one of each with a comma, the first being the one
+/// the API server advertises) or the configuration's advertiseAddress, may be empty. A host without
+/// IPv4 is an IPv6 node.
 NodeNetwork find_node_network(const Host& host, const std::string& wanted);
 
 /// Interface of the default route in the text of /proc/net/route, if there is one.

@@ -1,3 +1,4 @@
+#include "installer/firewalld.hpp"
 #include "installer/phases/phases.hpp"
 
 namespace kbundle {
@@ -8,6 +9,8 @@ std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
   plan.push_back(make_programs_phase(context));
   // Another root is prepared with files; what follows needs the running host.
   if (!context.host.live()) return plan;
+  if (firewalld_is_active(context.host)) plan.push_back(make_firewall_phase(context));
+  if (needs_flannel_offload(context)) plan.push_back(make_flannel_offload_phase(context));
   plan.push_back(make_runtime_phase(context));
   plan.push_back(make_images_phase(context));
   plan.push_back(make_kubeadm_config_phase(context));

@@ -50,6 +50,7 @@ Json Receipt::to_json() const {
                  {"version", runtime_version},
                  {"socket", cri_socket},
                  {"from_bundle", runtime_from_bundle}}},
+               {"bin_dir", bin_dir},
                {"resolver", {{"path", resolver}, {"digest", resolver_digest}}},
                {"files", file_list},
                {"images", image_list}};
@@ -77,6 +78,7 @@ Receipt Receipt::parse(std::string_view text, const std::string& what) {
     receipt.image_repository = json.value("image_repository", "");
     receipt.pod_subnet = json.value("pod_subnet", "");
     receipt.service_subnet = json.value("service_subnet", "");
+    receipt.bin_dir = json.value("bin_dir", "");
     const Json& runtime = json.at("runtime");
     receipt.runtime = runtime.at("name");
     receipt.runtime_version = runtime.at("version");

@@ -36,6 +36,7 @@ struct Receipt {
   std::string api_endpoint;      ///< "HOST:PORT" that the nodes reach the API at
   std::string image_repository;  ///< empty: upstream's names
   std::string pod_subnet, service_subnet;
+  std::string bin_dir;  ///< --bin-dir; empty: below /usr
   std::string runtime, runtime_version, cri_socket;
   bool runtime_from_bundle = false;
   std::vector<File> files;

@@ -65,11 +65,14 @@ std::optional<CniFacts> cni_of(const Context& context) {
 Session::Session(const InstallOptions& options, Progress& progress, bool whole_bundle)
     : host(options.root, options.keep_proxy),
       bundle(open_bundle(options, progress, whole_bundle)),
-      context(options, bundle.inventory(), &bundle,
-              Catalog::builtin().facts(bundle.inventory().kubernetes_version), host, progress),
+      inventory(relocated(bundle.inventory(), chosen_bin_dir(host, options))),
+      context(options, inventory, &bundle, Catalog::builtin().facts(inventory.kubernetes_version),
+              host, progress),
       journal(look(host)) {
   context.cni = cni_of(context);
   context.journal = &journal;
+  context.bin_dir = chosen_bin_dir(host, options);
+  host.set_bin_dir(context.bin_dir);
   resolve_context(context);
 }
 

@@ -6,6 +6,7 @@
 
 #include "bundles/reader.hpp"
 #include "core/progress.hpp"
+#include "installer/bin_dir.hpp"
 #include "installer/context.hpp"
 #include "installer/host.hpp"
 #include "installer/install.hpp"
@@ -27,6 +28,7 @@ struct Session {
 
   Host host;
   Bundle bundle;
+  Inventory inventory;  ///< the bundle's, its files where they go on this node (--bin-dir)
   Context context;
   Journal journal;
 };

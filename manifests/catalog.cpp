@@ -141,6 +141,11 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
   const CorednsRule& coredns = need_rule(data_->coredns_paths, *version, "CoreDNS path");
   facts.coredns_custom_path = coredns.custom_path;
   facts.kubelet_configmap = fill(facts.kubelet_configmap, {{"minor", minor->minor}});
+  for (const FlagsGone& gone : data_->kubelet_flags_gone) {
+    if (*version < gone.from) continue;
+    facts.kubelet_flags_gone.insert(facts.kubelet_flags_gone.end(), gone.flags.begin(),
+                                    gone.flags.end());
+  }
   for (const std::string& name : minor->image_order) {
     std::string path = name;
     std::string tag = version->str();

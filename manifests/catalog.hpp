@@ -65,6 +65,10 @@ struct KubernetesFacts {
   std::string cri_socket_prefix;            ///< "" or "unix://"
   std::vector<std::string> binaries_error;  ///< programs kubeadm's preflight wants
   std::vector<std::string> binaries_warning;
+  std::string kernel_min;                       ///< "3.10"; an older one is an error
+  std::vector<std::string> kernels_tested;      ///< "5.4", "6+"; empty: all from kernel_min on
+  std::vector<std::string> cgroup_controllers;  ///< cgroup v1's names
+  std::vector<std::string> kubelet_flags_gone;  ///< "--network-plugin": it does not start with them
   bool swap_is_error = true;
   bool needs_bridge_nf = true;
   bool knows_cgroup_v2 = false;  ///< false: a cgroup v1 hierarchy is needed

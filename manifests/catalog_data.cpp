@@ -111,6 +111,9 @@ MinorRule minor_of(const YAML::Node& all) {
   facts.cri_socket_prefix = get<std::string>(all, "cri_socket_prefix");
   facts.binaries_error = get<Strings>(all, "binaries_error");
   facts.binaries_warning = get<Strings>(all, "binaries_warning");
+  facts.kernel_min = get<std::string>(all, "kernel_min");
+  facts.kernels_tested = get<Strings>(all, "kernels_tested");
+  facts.cgroup_controllers = get<Strings>(all, "cgroup_controllers");
   facts.swap_is_error = get<std::string>(all, "swap") == "error";
   facts.needs_bridge_nf = get<bool>(all, "needs_bridge_nf");
   facts.knows_cgroup_v2 = get<bool>(all, "knows_cgroup_v2");
@@ -161,6 +164,10 @@ Catalog::Data Catalog::Data::parse(std::string_view yaml, std::string_view what)
       data.architectures = get<std::vector<std::string>>(root, "architectures");
       for (const auto& node : need(root, "programs")) data.programs.push_back(program_of(node));
       for (const auto& node : need(root, "cni")) data.cni.push_back(cni_of(node));
+      for (const auto& node : need(root, "kubelet_flags_gone")) {
+        data.kubelet_flags_gone.push_back({version_of(get<std::string>(node, "from") + ".0"),
+                                           get<std::vector<std::string>>(node, "flags")});
+      }
       YAML::Node all(YAML::NodeType::Map);
       for (const auto& node : need(root, "minors")) {
         for (const auto& entry : node) all[entry.first.as<std::string>()] = entry.second;

@@ -47,6 +47,11 @@ struct CniRule {
   std::vector<Release> releases;
 };
 
+struct FlagsGone {
+  Version from;  ///< the first patch of the minor
+  std::vector<std::string> flags;
+};
+
 struct MinorRule {
   std::string minor;
   KubernetesFacts facts;  ///< without what differs by patch
@@ -62,6 +67,7 @@ struct Catalog::Data {
   std::vector<std::string> architectures;
   std::vector<ProgramRule> programs;
   std::vector<CniRule> cni;
+  std::vector<FlagsGone> kubelet_flags_gone;
   std::vector<MinorRule> minors;  ///< oldest first
 
   /// Error{internal} naming `what` and the key: the file is the project's own.

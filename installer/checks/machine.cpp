@@ -1,9 +1,7 @@
-// Processors, memory, kernel, control groups, architecture.
-#include <sys/utsname.h>
+// Processors, memory, architecture.
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 
 #include "core/text.hpp"
@@ -22,6 +20,21 @@ std::uint64_t memory_kib(const Host& host) {
   return 0;
 }
 
+// "0-3,6" in /sys/devices/system/cpu/online.
+long processors_of(const Host& host) {
+  long count = 0;
+  const std::string online = host.read("/sys/devices/system/cpu/online").value_or("");
+  for (const std::string& part : split(trim(online), ',')) {
+    const auto dash = part.find('-');
+    long first = 0, last = 0;
+    std::istringstream(part.substr(0, dash)) >> first;
+    last = first;
+    if (dash != std::string::npos) std::istringstream(part.substr(dash + 1)) >> last;
+    if (!part.empty()) count += last - first + 1;
+  }
+  return count > 0 ? count : ::sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 void check_architecture(const Context& context, Findings& findings) {
   const auto& platforms = context.inventory.platforms;
   if (std::any_of(platforms.begin(), platforms.end(),
@@ -37,7 +50,7 @@ void check_architecture(const Context& context, Findings& findings) {
 
 void check_size(const Context& context, Findings& findings) {
   if (!context.master()) return;
-  const long processors = ::sysconf(_SC_NPROCESSORS_ONLN);
+  const long processors = processors_of(context.host);
   if (processors < context.facts.min_cpu)
     findings.error("NumCPU",
                    "the host has " + std::to_string(processors) +
@@ -57,57 +70,6 @@ void check_size(const Context& context, Findings& findings) {
                    "give it more memory");
 }
 
-void check_kernel(Findings& findings) {
-  utsname name{};
-  ::uname(&name);
-  const auto parts = split(name.release, '.');
-  int major = 0, minor = 0;
-  if (parts.size() >= 2) {
-    std::from_chars(parts[0].data(), parts[0].data() + parts[0].size(), major);
-    std::from_chars(parts[1].data(), parts[1].data() + parts[1].size(), minor);
-  }
-  if (std::pair(major, minor) < std::pair(3, 10))
-    findings.error("SystemVerification",
-                   std::string("kernel ") + name.release + " is older than 3.10",
-                   "update the host");
-}
-
-void check_cgroups(const Context& context, Findings& findings) {
-  const Host& host = context.host;
-  const bool unified = host.exists("/sys/fs/cgroup/cgroup.controllers");
-  const std::string minor = context.facts.version.minor_str();
-  if (unified && !context.facts.knows_cgroup_v2)
-    findings.error("CgroupVersion",
-                   "the host has cgroup v2 alone, Kubernetes " + minor + " understands v1 only",
-                   "boot with systemd.unified_cgroup_hierarchy=0 on the kernel's command line, or "
-                   "bring Kubernetes " +
-                       Catalog::builtin().oldest_minor_with_cgroup_v2() + " or newer");
-  if (!unified && context.facts.cgroup_v1_host == "error")
-    findings.error("CgroupVersion",
-                   "the host has cgroup v1, which the kubelet of " + minor + " refuses",
-                   "boot with systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false in a "
-                   "KubeletConfiguration given by --config and ignore this check");
-  if (!unified && context.facts.cgroup_v1_host == "warning")
-    findings.warning("CgroupVersion",
-                     "the host has cgroup v1, which Kubernetes " + minor + " gives up",
-                     "plan for cgroup v2");
-  if (unified) return;
-  const std::string controllers = host.read("/proc/cgroups").value_or("");
-  for (const char* wanted : {"cpu", "cpuacct", "cpuset", "devices", "freezer", "memory"}) {
-    bool enabled = false;
-    for (const std::string& line : split(controllers, '\n')) {
-      std::istringstream in(line);
-      std::string name, hierarchy, count, flag;
-      in >> name >> hierarchy >> count >> flag;
-      enabled |= name == wanted && flag == "1";
-    }
-    if (!enabled && !controllers.empty())
-      findings.error(
-          "SystemVerification", std::string("the cgroup controller ") + wanted + " is missing",
-          std::string("enable it (cgroup_enable=") + wanted + " on the kernel's command line)");
-  }
-}
-
 }  // namespace
 
 void check_machine(const Context& context, Findings& findings) {
@@ -115,8 +77,6 @@ void check_machine(const Context& context, Findings& findings) {
     findings.error("IsPrivilegedUser", "kbundle does not run as root", "run it with sudo");
   check_architecture(context, findings);
   check_size(context, findings);
-  check_kernel(findings);
-  check_cgroups(context, findings);
 }
 
 }  // namespace kbundle

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 
+#include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/checks/preflight.hpp"
+#include "installer/runtimes/containerd_config.hpp"
 
 namespace kbundle {
 namespace {
@@ -17,6 +19,18 @@ std::filesystem::path existing(std::filesystem::path path) {
   while (!std::filesystem::exists(path, error) && path.has_relative_path())
     path = path.parent_path();
   return path;
+}
+
+// Where containerd keeps images: config.toml may say another place.
+std::string runtime_root(const Host& host) {
+  constexpr const char* config = "/etc/containerd/config.toml";
+  std::string root;
+  try {
+    if (const auto text = host.read(config)) root = read_containerd_config(*text, config).root;
+  } catch (const Error&) {
+    // Unreadable TOML is the runtime check's finding.
+  }
+  return root.starts_with("/") ? root : "/var/lib/containerd";
 }
 
 struct FileSystem {
@@ -47,7 +61,7 @@ void check_storage(const Context& context, Findings& findings) {
       add(std::filesystem::path(file.path).parent_path().string(), file.size,
           context.journal_ended("programs"));
   }
-  add("/var/lib/containerd", budgets.disk_runtime, context.journal_ended("images"));
+  add(runtime_root(context.host), budgets.disk_runtime, context.journal_ended("images"));
   add("/var/lib/kubelet", budgets.disk_state, context.journal_ended("ready"));
   for (const auto& [device, system] : systems) {
     struct statvfs space {};

@@ -25,9 +25,9 @@ struct Setting {
   bool optional() const { return key.find("ip6tables") != std::string::npos; }
 };
 
-std::vector<Setting> settings() {
+std::vector<Setting> settings_in(const std::string& text) {
   std::vector<Setting> result;
-  for (const std::string& line : split(template_text("sysctl.conf"), '\n')) {
+  for (const std::string& line : split(text, '\n')) {
     const auto equals = line.find('=');
     if (trim(line).starts_with("#") || equals == std::string::npos) continue;
     result.push_back({std::string(trim(std::string_view(line).substr(0, equals))),
@@ -63,9 +63,8 @@ class HostPhase final : public Phase {
       if (host_.live() && !available(name)) actions.push_back("run modprobe " + name);
     if (host_.read(kModules) != template_text("modules.conf"))
       actions.push_back(std::string("write ") + kModules);
-    if (host_.read(kSysctl) != template_text("sysctl.conf"))
-      actions.push_back(std::string("write ") + kSysctl);
-    for (const Setting& setting : settings())
+    if (host_.read(kSysctl) != sysctl_text()) actions.push_back(std::string("write ") + kSysctl);
+    for (const Setting& setting : settings_in(sysctl_text()))
       if (host_.live() && !holds(setting))
         actions.push_back("write " + setting.value + " to " + setting.proc());
     if (context_.options.swapoff) {
@@ -86,14 +85,22 @@ class HostPhase final : public Phase {
   void apply() override {
     for (const std::string& name : modules()) load(name);
     publish(kModules, template_text("modules.conf"));
-    publish(kSysctl, template_text("sysctl.conf"));
+    publish(kSysctl, sysctl_text());
     if (host_.live())
-      for (const Setting& setting : settings()) set(setting);
+      for (const Setting& setting : settings_in(sysctl_text())) set(setting);
     if (context_.options.swapoff) turn_swap_off();
     if (needs_route()) add_route();
   }
 
  private:
+  // A node with an IPv6 address forwards IPv6 as well.
+  std::string sysctl_text() const {
+    std::string text(template_text("sysctl.conf"));
+    if (context_.network.kubelet_node_ip().find(':') != std::string::npos)
+      text += "net.ipv6.conf.all.forwarding = 1\nnet.ipv6.conf.default.forwarding = 1\n";
+    return text;
+  }
+
   void publish(const char* path, std::string_view text) {
     if (host_.read(path) != text) host_.write(path, text);
   }

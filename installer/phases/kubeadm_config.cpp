@@ -77,6 +77,8 @@ class KubeadmConfigPhase final : public Phase {
     KubeadmInputs inputs(context_.facts);
     inputs.worker = !context_.master();
     inputs.node_ip = context_.network.node_ip;
+    inputs.kubelet_node_ip = context_.network.kubelet_node_ip();
+    inputs.volume_plugin_dir = context_.volume_plugin_dir;
     inputs.node_name = context_.node_name;
     inputs.cri_socket = context_.facts.cri_socket_prefix + context_.runtime->cri_socket();
     inputs.cgroup_driver = context_.runtime->cgroup_driver();

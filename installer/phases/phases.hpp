@@ -10,7 +10,12 @@
 namespace kbundle {
 
 std::unique_ptr<Phase> make_host_phase(Context& context);
+/// Part of the plan only where firewalld is active.
+std::unique_ptr<Phase> make_firewall_phase(Context& context);
 std::unique_ptr<Phase> make_programs_phase(Context& context);
+/// Whether this Kubernetes sends flannel broken checksums (kubernetes#88986), and what is done.
+bool needs_flannel_offload(const Context& context);
+std::unique_ptr<Phase> make_flannel_offload_phase(Context& context);
 std::unique_ptr<Phase> make_runtime_phase(Context& context);
 std::unique_ptr<Phase> make_images_phase(Context& context);
 /// Writes the one kubeadm configuration, and the resolver file where one is needed.

@@ -4,7 +4,9 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/bin_dir.hpp"
 #include "installer/phases/phases.hpp"
+#include "installer/placed_files.hpp"
 #include "manifests/templates.hpp"
 
 namespace kbundle {
@@ -29,6 +31,8 @@ class ProgramsPhase final : public Phase {
                           human_size(file->size) + ")");
     for (const auto& [path, text] : units())
       if (host_.read(path) != text) actions.push_back(std::string("write ") + path);
+    for (const auto& command : trust_commands(host_, placed()))
+      actions.push_back("run " + to_shell(command));
     if (host_.live() && !enabled()) actions.emplace_back("run systemctl enable kubelet.service");
     if (actions.empty()) return PhaseCheck::done("all files are the bundle's");
     return PhaseCheck::todo("files of the bundle are put into place", actions);
@@ -51,6 +55,7 @@ class ProgramsPhase final : public Phase {
     for (const auto& [path, text] : units())
       if (host_.read(path) != text) host_.write(path, text);
     if (!host_.live()) return;
+    trust(host_, placed());
     host_.run_checked({.argv = {"systemctl", "daemon-reload"}});
     host_.touching(Touch::unit, "kubelet.service");
     host_.run_checked({.argv = {"systemctl", "enable", "kubelet.service"}});
@@ -76,14 +81,27 @@ class ProgramsPhase final : public Phase {
   }
 
   // Units that the bundle does not bring itself.
-  std::vector<std::pair<std::string, std::string_view>> units() const {
-    std::vector<std::pair<std::string, std::string_view>> result;
+  std::vector<std::pair<std::string, std::string>> units() const {
+    std::vector<std::pair<std::string, std::string>> result;
     const auto from_bundle = [&](const std::string& path) {
       return std::any_of(context_.inventory.files.begin(), context_.inventory.files.end(),
                          [&](const FileRecord& file) { return file.path == path; });
     };
-    if (!from_bundle(kUnit)) result.emplace_back(kUnit, template_text("kubelet.service"));
-    if (!from_bundle(kDropIn)) result.emplace_back(kDropIn, template_text("10-kubeadm.conf"));
+    const auto add = [&](const char* path, const char* name) {
+      if (!from_bundle(path))
+        result.emplace_back(path, relocated_unit(template_text(name), context_.bin_dir));
+    };
+    add(kUnit, "kubelet.service");
+    add(kDropIn, "10-kubeadm.conf");
+    return result;
+  }
+
+  // For SELinux and fapolicyd.
+  std::vector<PlacedFile> placed() const {
+    std::vector<PlacedFile> result;
+    for (const FileRecord* file : wanted())
+      result.push_back({file->path, file->digest, (file->mode & 0111U) != 0});
+    for (const auto& [path, text] : units()) result.push_back({path, {}, false});
     return result;
   }
 

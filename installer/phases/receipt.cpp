@@ -77,6 +77,7 @@ class ReceiptPhase final : public Phase {
     receipt.image_repository = context_.image_repository;
     receipt.pod_subnet = context_.pod_subnet;
     receipt.service_subnet = context_.service_subnet;
+    receipt.bin_dir = context_.bin_dir;
     receipt.runtime = context_.runtime->name();
     receipt.runtime_version = context_.runtime->version();
     receipt.cri_socket = context_.runtime->cri_socket();

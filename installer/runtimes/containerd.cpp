@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
+#include "installer/bin_dir.hpp"
 #include "installer/context.hpp"
 #include "installer/kubeadm_config.hpp"
 #include "installer/runtimes/containerd_files.hpp"
@@ -135,7 +136,8 @@ class Containerd final : public Runtime {
     const bool restart = needs_restart(!edits.empty());
     const ContainerdChange change(host);
     try {
-      if (!own && !has_unit()) host.write(kUnit, template_text("containerd.service"));
+      if (!own && !has_unit())
+        host.write(kUnit, relocated_unit(template_text("containerd.service"), context_.bin_dir));
       change.write(edits);
       if (auto trouble = incoherent(); !trouble.empty()) throw Error(ExitCode::phase, trouble);
       if (!own) host.run_checked({.argv = {"systemctl", "daemon-reload"}});

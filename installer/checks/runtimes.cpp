@@ -1,0 +1,30 @@
+// The container runtime: fit for this Kubernetes, and which of several is meant.
+#include "core/text.hpp"
+#include "installer/checks/preflight.hpp"
+
+namespace kbundle {
+
+void check_runtimes(const Context& context, Findings& findings) {
+  if (!context.host.live()) return;
+  const PhaseCheck state = context.runtime->check();
+  if (state.state == PhaseState::conflict)
+    findings.error("Runtime", state.reason, "see docs: the container runtime");
+  struct Socket {
+    const char* path;
+    const char* name;
+  };
+  std::vector<std::string> found;
+  for (const Socket& socket : {Socket{"/run/containerd/containerd.sock", "containerd"},
+                               {"/run/docker.sock", "Docker"},
+                               {"/run/crio/crio.sock", "CRI-O"},
+                               {"/run/cri-dockerd.sock", "cri-dockerd"}})
+    if (context.host.exists(socket.path))
+      found.push_back(std::string(socket.name) + " (" + socket.path + ")");
+  if (found.size() > 1)
+    findings.warning("CRI",
+                     "several container runtimes run here: " + join(found, ", ") +
+                         "; the kubelet is given " + context.runtime->cri_socket(),
+                     "stop those that nobody needs, or name one with --cri-socket");
+}
+
+}  // namespace kbundle

@@ -1,0 +1,18 @@
+// firewalld: whether it runs, and what a node of this role needs it to let through.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "installer/context.hpp"
+
+namespace kbundle {
+
+bool firewalld_is_active(const Host& host);
+
+/// "6443/tcp", … that other nodes reach on this one.
+std::vector<std::string> firewall_ports(const Context& context);
+/// Pod and service networks: what comes from them is trusted.
+std::vector<std::string> firewall_sources(const Context& context);
+
+}  // namespace kbundle
