@@ -6,6 +6,7 @@
 #include "bundles/layout.hpp"
 #include "bundles/ustar.hpp"
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "core/text.hpp"
 
 namespace kbundle {
@@ -92,6 +93,17 @@ std::vector<Digest> image_blobs(const Bundle& bundle, const ImageRecord& image,
   return blobs;
 }
 
+namespace {
+
+// An entry of manifest.json, as `docker save` writes it.
+Json docker_image(const ImageParts& parts, const std::vector<std::string>& names) {
+  Json layers = Json::array();
+  for (const Descriptor& layer : parts.layers) layers.push_back(blob_member_name(layer.digest));
+  return {{"Config", blob_member_name(parts.config)}, {"RepoTags", names}, {"Layers", layers}};
+}
+
+}  // namespace
+
 void write_image_stream(const Bundle& bundle, const std::vector<StreamImage>& images,
                         const Platform& platform, Sink& out,
                         const std::function<void(std::uint64_t)>& on_bytes,
@@ -112,6 +124,12 @@ void write_image_stream(const Bundle& bundle, const std::vector<StreamImage>& im
   };
   write_text("oci-layout", kOciLayout);
   write_text("index.json", index_json(descriptors));
+  if (omit.empty()) {  // for `docker load`; containerd passes over it
+    Json docker_images = Json::array();
+    for (const auto& [image, names] : images)
+      docker_images.push_back(docker_image(image_parts(bundle, *image, platform), names));
+    write_text("manifest.json", docker_images.dump());
+  }
   for (const auto& [digest, size] : blobs) {
     const auto content = bundle.open_blob(digest);
     write_member(out, blob_member_name(digest), size, *content, on_bytes);

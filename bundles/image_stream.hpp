@@ -1,5 +1,5 @@
-// A tar stream that `ctr images import` reads: an OCI image layout of some of a bundle's images,
-// straight from the bundle, nothing on disk.
+// A tar stream that `ctr images import` (and `docker load`) reads: an OCI image layout of some of a
+// bundle's images, straight from the bundle, nothing on disk.
 #pragma once
 
 #include <set>
@@ -35,6 +35,7 @@ std::vector<Digest> image_blobs(const Bundle& bundle, const ImageRecord& image,
 
 /// Writes the layout as a canonical tar: oci-layout, index.json, then each blob once.
 /// `on_bytes` (optional) hears of each chunk. Blobs in `omit` are left out: the reader has them.
+/// With none left out there is a manifest.json, too, and `docker load` reads it as well.
 void write_image_stream(const Bundle& bundle, const std::vector<StreamImage>& images,
                         const Platform& platform, Sink& out,
                         const std::function<void(std::uint64_t)>& on_bytes = nullptr,

@@ -236,11 +236,7 @@ void resolve_context(Context& context) {
     return to_lower(id) == "swap" || to_lower(id) == "all";
   });
   context.swap_tolerated = user_tolerates || (ignored_swap && !options.swapoff);
-  if (options.runtime != "containerd" && options.runtime != "none")
-    throw Error(ExitCode::usage,
-                "--runtime " + printable(options.runtime) + " is not supported by install yet",
-                "use containerd");
-  context.runtime = make_containerd(context);
+  context.runtime = make_runtime(context);
 }
 
 }  // namespace kbundle

@@ -48,7 +48,8 @@ class Loading {
     for (const auto& one : missing_)
       for (const Digest& digest :
            image_blobs(*context_.bundle, *one.image.image, context_.platform))
-        if (counted.insert(digest).second) total += context_.inventory.find_blob(digest)->size;
+        if (counted.insert(digest).second || !context_.runtime->takes_partial_archives())
+          total += context_.inventory.find_blob(digest)->size;
     task_ = context_.progress.start("load " + std::to_string(missing_.size()) + " images", total);
     const std::size_t workers =
         std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostAtOnce);

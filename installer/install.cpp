@@ -106,8 +106,9 @@ void throw_if_unfit(const std::vector<Finding>& findings) {
 // What the host is before the first touch: reset goes back to it.
 void keep_what_was(Session& session) {
   if (!session.journal.undo_records().empty() || session.journal.started()) return;
+  const Runtime& runtime = *session.context.runtime;
   keep_snapshot(session.host,
-                *make_containerd_pods(session.host, session.context.runtime->cri_socket()));
+                *make_pod_runtime(session.host, runtime.name(), runtime.cri_socket()));
 }
 
 // `preflight --fix`: the host phase alone, as install runs it, with swap off.

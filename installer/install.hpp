@@ -44,8 +44,9 @@ struct InstallOptions {
   bool swapoff = false;
   bool keep_proxy = false;
   bool allow_downgrade = false;
-  bool restart_runtime = false;        ///< even when it runs containers that are not Kubernetes'
-  std::string runtime = "containerd";  ///< "containerd", or "none": never install one
+  bool restart_runtime = false;  ///< even when it runs containers that are not Kubernetes'
+  /// "containerd", "docker" (until 1.23), or "none": the host's containerd, and never install one.
+  std::string runtime = "containerd";
 };
 
 /// Throws Error: preflight (3), verification (4), busy (7), phase (8), interrupted (130).

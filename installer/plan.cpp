@@ -14,6 +14,8 @@ std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
   plan.push_back(make_runtime_phase(context));
   plan.push_back(make_images_phase(context));
   plan.push_back(make_kubeadm_config_phase(context));
+  plan.push_back(make_coherence_phase(context));
+  if (context.runtime->name() == "docker") plan.push_back(make_kubeadm_preflight_phase(context));
   for (auto& phase : make_kubeadm_phases(context)) plan.push_back(std::move(phase));
   if (context.master()) {
     if (context.resolver.no_nameserver) plan.push_back(make_coredns_phase(context));

@@ -22,7 +22,9 @@ std::filesystem::path existing(std::filesystem::path path) {
 }
 
 // Where containerd keeps images: config.toml may say another place.
-std::string runtime_root(const Host& host) {
+std::string runtime_root(const Context& context) {
+  if (context.runtime->name() == "docker") return context.runtime->data_root();
+  const Host& host = context.host;
   constexpr const char* config = "/etc/containerd/config.toml";
   std::string root;
   try {
@@ -61,7 +63,7 @@ void check_storage(const Context& context, Findings& findings) {
       add(std::filesystem::path(file.path).parent_path().string(), file.size,
           context.journal_ended("programs"));
   }
-  add(runtime_root(context.host), budgets.disk_runtime, context.journal_ended("images"));
+  add(runtime_root(context), budgets.disk_runtime, context.journal_ended("images"));
   add("/var/lib/kubelet", budgets.disk_state, context.journal_ended("ready"));
   for (const auto& [device, system] : systems) {
     struct statvfs space {};

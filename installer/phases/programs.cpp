@@ -70,7 +70,7 @@ class ProgramsPhase final : public Phase {
       if (!file.platform.architecture.empty() && !context_.platform.accepts(file.platform))
         continue;
       const bool runtime_part = file.component == "containerd" || file.component == "runc";
-      if (runtime_part && context_.options.runtime == "none") continue;
+      if (runtime_part && context_.options.runtime != "containerd") continue;
       if (file.component == "containerd" && own_runtime) continue;
       // The host's containerd comes with the runc it was tested with.
       if (file.component == "runc" && own_runtime && has_runc) continue;

@@ -49,11 +49,11 @@ bool newer(const Version& have, const std::string& minor) {
 
 }  // namespace
 
-std::string cri_plugin_state(const std::string& ctr_plugins) {
+std::string plugin_state(const std::string& ctr_plugins, const std::string& type,
+                         const std::string& id) {
   for (const std::string& line : split(ctr_plugins, '\n')) {
     const auto columns = fields(line);
-    if (columns.size() >= 4 && columns[0] == "io.containerd.grpc.v1" && columns[1] == "cri")
-      return columns.back();
+    if (columns.size() >= 4 && columns[0] == type && columns[1] == id) return columns.back();
   }
   return {};
 }
@@ -122,8 +122,9 @@ class Containerd final : public Runtime {
                 join(others, ", ") + "); --restart-runtime allows it",
             actions);
     }
-    return PhaseCheck::todo(own ? "the host's containerd " + version() + " is configured"
-                                : "the bundle's containerd is set up",
+    return PhaseCheck::todo((own ? "the host's containerd " + version() + " is configured"
+                                 : "the bundle's containerd is set up") +
+                                docker_beside(),
                             actions);
   }
 
@@ -167,6 +168,23 @@ class Containerd final : public Runtime {
     }
     const auto address = settings().address;
     return address.empty() ? kSocket : address;
+  }
+
+  std::string sandbox_image() const override { return settings().sandbox_image; }
+  std::string data_root() const override {
+    const auto now = settings();
+    return now.root.empty() ? "/var/lib/containerd" : now.root;
+  }
+  std::string unit() const override { return "containerd.service"; }
+
+  std::string snapshotter_trouble() const override {
+    std::string name = settings().snapshotter;
+    if (name.empty()) name = "overlayfs";
+    const auto plugins = ctr({"plugins", "ls"}, std::chrono::seconds(20));
+    std::string state = plugin_state(plugins.output, "io.containerd.snapshotter.v1", name);
+    // A proxy plugin is listed under its own name and says nothing of its state here.
+    if (state.empty() || state == "ok") return {};
+    return "containerd is set to " + printable(name) + ", whose plugin says " + state;
   }
 
   std::string cgroup_driver() const override {
@@ -305,10 +323,21 @@ class Containerd final : public Runtime {
     return {.argv = {"systemctl", "restart", "containerd.service"}, .timeout = kStartTime};
   }
 
+  // Said once, before anything is done: Docker may be what the site means to use.
+  std::string docker_beside() const {
+    if (context_.facts.version >= Version{1, 24, 0, ""} || !context_.host.program("dockerd"))
+      return {};
+    const auto state = context_.host.run({.argv = {"systemctl", "is-active", "docker.service"},
+                                          .timeout = std::chrono::seconds(20)});
+    if (trim(state.output) != "active") return {};
+    return " (Docker runs here, too: --runtime docker would use it)";
+  }
+
   // "ok", "error", "skip"; empty: it does not know the plugin, or does not answer.
   std::string cri_state() const {
     const auto plugins = ctr({"plugins", "ls"}, std::chrono::seconds(20));
-    return plugins.ok() ? cri_plugin_state(plugins.output) : std::string();
+    return plugins.ok() ? plugin_state(plugins.output, "io.containerd.grpc.v1", "cri")
+                        : std::string();
   }
 
   std::vector<std::string> foreign_containers() const {

@@ -7,8 +7,9 @@
 
 namespace kbundle {
 
-/// What `ctr plugins ls` says of the CRI plugin: "ok", "error", "skip"; empty when it is not there.
-std::string cri_plugin_state(const std::string& ctr_plugins);
+/// What `ctr plugins ls` says of a plugin: "ok", "error", "skip"; empty when it is not there.
+std::string plugin_state(const std::string& ctr_plugins, const std::string& type,
+                         const std::string& id);
 /// "1.6.20" out of `containerd --version`.
 std::string containerd_version(const std::string& output);
 

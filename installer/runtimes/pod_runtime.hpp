@@ -33,5 +33,9 @@ class PodRuntime {
 
 /// containerd at this socket (a path, without scheme). `host` must outlive it.
 std::unique_ptr<PodRuntime> make_containerd_pods(const Host& host, std::string socket);
+std::unique_ptr<PodRuntime> make_docker_pods(const Host& host);
+/// By the name that Runtime::name() gives, which stands in the receipt.
+std::unique_ptr<PodRuntime> make_pod_runtime(const Host& host, const std::string& name,
+                                             std::string socket);
 
 }  // namespace kbundle

@@ -46,6 +46,14 @@ class Runtime {
   virtual std::string cri_socket() const = 0;
   /// "systemd" or "cgroupfs": what the kubelet must use as well.
   virtual std::string cgroup_driver() const = 0;
+  /// The pause image it starts pods with; empty: the kubelet tells it.
+  virtual std::string sandbox_image() const = 0;
+  /// Where it keeps images: "/var/lib/containerd".
+  virtual std::string data_root() const = 0;
+  /// Why it cannot unpack images as it is set to; empty: it can. It must answer.
+  virtual std::string snapshotter_trouble() const { return {}; }
+  /// Its systemd unit.
+  virtual std::string unit() const = 0;
   /// Whether it answers now; the calls below need that.
   virtual bool answers() const = 0;
   virtual std::vector<RuntimeImage> images() const = 0;
@@ -73,5 +81,8 @@ class Runtime {
 };
 
 std::unique_ptr<Runtime> make_containerd(Context& context);
+std::unique_ptr<Runtime> make_docker(Context& context);
+/// What --runtime names. Error{usage} when this Kubernetes cannot use it.
+std::unique_ptr<Runtime> make_runtime(Context& context);
 
 }  // namespace kbundle

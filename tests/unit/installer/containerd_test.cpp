@@ -100,10 +100,12 @@ TEST_CASE("ctr's tables are read") {
   CHECK(images.at("k8s.gcr.io/pause:3.2").complete);
   CHECK(images.at("k8s.gcr.io/pause:3.2").pinned);
   CHECK_FALSE(images.at("k8s.gcr.io/etcd:3.4.3-0").complete);
-  CHECK(cri_plugin_state("TYPE ID PLATFORMS STATUS\nio.containerd.grpc.v1 cri linux/amd64 ok\n") ==
-        "ok");
-  CHECK(cri_plugin_state("io.containerd.grpc.v1 cri linux/amd64 error\n") == "error");
-  CHECK(cri_plugin_state("io.containerd.grpc.v1 tasks - ok\n").empty());
+  const std::string plugins =
+      "TYPE ID PLATFORMS STATUS\nio.containerd.snapshotter.v1 zfs linux/amd64 skip\n"
+      "io.containerd.grpc.v1 cri linux/amd64 error\n";
+  CHECK(plugin_state(plugins, "io.containerd.grpc.v1", "cri") == "error");
+  CHECK(plugin_state(plugins, "io.containerd.snapshotter.v1", "zfs") == "skip");
+  CHECK(plugin_state(plugins, "io.containerd.snapshotter.v1", "cri").empty());
   CHECK(containerd_version("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1") ==
         "1.6.20");
   CHECK(containerd_version("containerd containerd.io v2.1.3 abc") == "2.1.3");

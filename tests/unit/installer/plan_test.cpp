@@ -103,6 +103,25 @@ TEST_CASE("an image repository renames what the node asks for") {
         std::vector<std::string>{"k8s.gcr.io/pause:3.2", "registry.site/k8s/pause:3.2"});
 }
 
+TEST_CASE("Docker is a runtime until Kubernetes 1.23, and then brings kubeadm's own preflight") {
+  InstallOptions options;
+  options.runtime = "docker";
+  Node node(options);
+  node.host.write("/usr/bin/docker", "", 0755);
+  node.inventory.files.push_back({"containerd", "/usr/local/bin/containerd", 0755,
+                                  Platform::parse("linux/amd64"), digest('e'), 1000, "v1.6.39"});
+  const auto text = node.plan_text();
+  CHECK(text.find("init phase preflight --config") != std::string::npos);
+  CHECK(text.find("systemctl start docker.service") != std::string::npos);
+  CHECK(text.find("/usr/local/bin/containerd") == std::string::npos);
+  CHECK(node.context->runtime->cri_socket() == "/var/run/dockershim.sock");
+  CHECK(node.context->runtime->listed_digest(node.inventory.images[0]) == digest('d'));
+
+  Context later(options, node.inventory, nullptr, Catalog::builtin().facts("v1.34.4"), node.host,
+                *node.progress);
+  CHECK_THROWS_WITH(make_runtime(later), Catch::Contains("cri-dockerd"));
+}
+
 TEST_CASE("preflight collects what the plan will not fix") {
   InstallOptions options;
   options.role = InstallOptions::Role::master;

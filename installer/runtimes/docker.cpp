@@ -1,0 +1,163 @@
+// Docker, which the kubelet speaks to by itself until Kubernetes 1.23 (dockershim). It is the
+// host's own: kbundle starts it, loads images into it, and leaves its settings alone.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/text.hpp"
+#include "installer/context.hpp"
+#include "installer/runtimes/docker_images.hpp"
+#include "installer/service_logs.hpp"
+#include "registry/reference.hpp"
+
+namespace kbundle {
+
+std::vector<RuntimeImage> parse_docker_images(const std::string& list) {
+  std::vector<RuntimeImage> images;
+  for (const std::string& line : split(list, '\n')) {
+    const auto space = line.find(' ');
+    if (space == std::string::npos || line.find("<none>") != std::string::npos) continue;
+    RuntimeImage image;
+    // Docker leaves "docker.io/library/" out.
+    image.name = Reference::parse(line.substr(0, space)).str();
+    image.digest = Digest::parse(trim(line.substr(space + 1)));
+    image.complete = true;
+    image.pinned = true;
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr const char* kUnit = "docker.service";
+constexpr const char* kDockershim = "/var/run/dockershim.sock";
+
+class Docker final : public Runtime {
+ public:
+  explicit Docker(Context& context) : context_(context) {}
+
+  std::string name() const override { return "docker"; }
+  std::string unit() const override { return kUnit; }
+  bool host_has_own() const override { return true; }
+
+  std::string version() const override {
+    return word({"version", "--format", "{{.Server.Version}}"});
+  }
+
+  PhaseCheck check() override {
+    if (!context_.host.program("docker"))
+      return PhaseCheck::conflict("there is no Docker on the host, and the bundle brings none");
+    if (!answers())
+      return PhaseCheck::todo("Docker is started", {std::string("run systemctl start ") + kUnit});
+    if (!enabled())
+      return PhaseCheck::todo("Docker shall start with the host",
+                              {std::string("run systemctl enable ") + kUnit});
+    return PhaseCheck::done("Docker " + version() + " answers, cgroup driver " + cgroup_driver());
+  }
+
+  void ensure() override {
+    Host& host = context_.host;
+    try {
+      host.touching(Touch::unit, kUnit);
+      host.run_checked({.argv = {"systemctl", "enable", kUnit}});
+      if (!answers())
+        host.run_checked({.argv = {"systemctl", "start", kUnit}, .timeout = minutes(2)});
+      while (!answers()) host.pause(seconds(1), "Docker");
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::interrupted) throw;
+      const std::string logs = journal_tail(host, kUnit, 12);
+      throw Error(error.code(), error.message() + (logs.empty() ? "" : "\n" + logs), error.hint());
+    }
+  }
+
+  std::string cri_socket() const override {
+    const std::string& given = context_.options.cri_socket;
+    if (given.empty()) return kDockershim;
+    return given.starts_with("unix://") ? given.substr(7) : given;
+  }
+
+  std::string cgroup_driver() const override {
+    const std::string driver = word({"info", "--format", "{{.CgroupDriver}}"});
+    return driver.empty() ? "cgroupfs" : driver;
+  }
+
+  std::string sandbox_image() const override { return {}; }
+
+  std::string data_root() const override {
+    const std::string root = word({"info", "--format", "{{.DockerRootDir}}"});
+    return root.empty() ? "/var/lib/docker" : root;
+  }
+
+  bool answers() const override { return !version().empty(); }
+
+  std::vector<RuntimeImage> images() const override {
+    return parse_docker_images(
+        docker({"images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"}, minutes(2))
+            .output);
+  }
+
+  // The image's id. Docker keeps no manifest of what was not pulled from a registry.
+  Digest listed_digest(const ImageRecord& image) const override {
+    for (const ImagePlatform& one : image.platforms)
+      if (context_.platform.accepts(one.platform)) return one.config;
+    return image.digest;
+  }
+  // It looks for each layer above the same ones below, so another image's is no help.
+  bool takes_partial_archives() const override { return false; }
+
+  void load(const std::function<void(Sink&)>& feed) override {
+    Command command;
+    command.argv = {program(), "load", "--quiet"};
+    command.feed = feed;
+    command.timeout = minutes(60);
+    context_.host.run_checked(std::move(command));
+  }
+
+  // Docker itself removes nothing, and the kubelet is told to keep images.
+  void pin(const std::string&) override {}
+
+  void sync() override {
+    const auto path = context_.host.at(data_root());
+    const UniqueFd folder = open_file(path, O_RDONLY | O_DIRECTORY);
+    if (::syncfs(folder.get()) != 0) throw_errno("sync the disk of " + path.string(), errno);
+  }
+
+ private:
+  std::string program() const { return context_.host.program("docker").value_or("docker"); }
+
+  CommandResult docker(std::vector<std::string> arguments,
+                       std::chrono::milliseconds timeout) const {
+    if (!context_.host.live() || !context_.host.program("docker")) return {1, false, "", ""};
+    Command command;
+    command.argv = {program()};
+    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+    command.timeout = timeout;
+    return context_.host.run(std::move(command));
+  }
+
+  std::string word(std::vector<std::string> arguments) const {
+    const auto result = docker(std::move(arguments), seconds(20));
+    return result.ok() ? std::string(trim(result.output)) : std::string();
+  }
+
+  bool enabled() const {
+    const auto state = context_.host.run(
+        {.argv = {"systemctl", "is-enabled", kUnit}, .timeout = std::chrono::seconds(20)});
+    return trim(state.output) == "enabled";
+  }
+
+  Context& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runtime> make_docker(Context& context) {
+  return std::make_unique<Docker>(context);
+}
+
+}  // namespace kbundle
