@@ -23,7 +23,7 @@ struct Receipt {
   };
   struct Image {
     std::vector<std::string> names;
-    Digest digest;
+    Digest digest;  ///< as Runtime::images() gives it: upstream's; of the config with Docker
   };
 
   std::string bundle;  ///< id

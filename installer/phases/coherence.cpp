@@ -2,12 +2,18 @@
 // what still differs is named, and is the site's to decide.
 #include "installer/coherence.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/phases/phases.hpp"
 
 namespace kbundle {
 namespace {
+
+constexpr const char* kAdvice =
+    "the node would not come up, or not come back. Make them agree: the runtime in its own "
+    "configuration, the kubelet in the documents of --config";
 
 class CoherencePhase final : public Phase {
  public:
@@ -21,7 +27,16 @@ class CoherencePhase final : public Phase {
       return PhaseCheck::todo("compared when runtime and configuration are there",
                               {"compare pause image, cgroup driver, socket, snapshotter"});
     const auto found = incoherences(context_);
-    if (!found.empty()) return PhaseCheck::todo("they do not agree", found);
+    if (!found.empty()) {
+      const auto sides = agreements(context_);
+      const bool differ = std::any_of(sides.begin(), sides.end(), [](const Agreement& agreement) {
+        return !agreement.difference().empty();
+      });
+      // The runtime's settings and the images are kbundle's to bring; what else differs is not.
+      const bool own = !differ || context_.runtime->check().state == PhaseState::todo;
+      return own ? PhaseCheck::todo("kbundle's side is put right", found)
+                 : PhaseCheck::conflict(kAdvice, found);
+    }
     std::vector<std::string> words;
     for (const Agreement& agreement : agreements(context_))
       if (agreement.thing != "CRI socket") words.push_back(agreement.value());
@@ -30,14 +45,9 @@ class CoherencePhase final : public Phase {
 
   void apply() override {
     if (incoherences(context_).empty()) return;
-    // The runtime's settings are kbundle's side.
-    if (context_.runtime->check().state == PhaseState::todo) context_.runtime->ensure();
-    const auto found = incoherences(context_);
-    if (found.empty()) return;
-    throw Error(ExitCode::preflight,
-                "the node would not come up, or not come back:\n  " + join(found, "\n  "),
-                "make them agree, for the runtime in its own configuration, for the kubelet in the "
-                "documents of --config; then run the same command again");
+    context_.runtime->ensure();
+    if (const auto found = incoherences(context_); !found.empty())
+      throw Error(ExitCode::preflight, join(found, "\n  "), kAdvice);
   }
 
  private:

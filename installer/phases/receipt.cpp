@@ -88,7 +88,8 @@ class ReceiptPhase final : public Phase {
     receipt.resolver = context_.resolver.path.empty() ? "/etc/resolv.conf" : context_.resolver.path;
     if (const auto digest = host_.digest(receipt.resolver)) receipt.resolver_digest = digest->str();
     for (const ImageRecord* image : context_.images_for_role())
-      receipt.images.push_back({context_.names_on_node(*image), image->digest});
+      receipt.images.push_back(
+          {context_.names_on_node(*image), context_.runtime->listed_digest(*image)});
     return receipt;
   }
 
