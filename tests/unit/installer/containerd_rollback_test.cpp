@@ -1,9 +1,11 @@
 // The runtime phase on a host whose containerd is played: it ends with an answer of the CRI plugin
 // or with the old configuration.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/coherence.hpp"
 #include "installer/context.hpp"
 #include "installer/runtimes/containerd_files.hpp"
 #include "tests/unit/installer/temp_root.hpp"
@@ -122,4 +124,25 @@ TEST_CASE("containers of others forbid a restart, and a convenience is not worth
     node.others = true;
     CHECK(node.context->runtime->check().state == PhaseState::todo);
   }
+}
+
+TEST_CASE("the gate names what is missing") {
+  PlayedNode node({});
+  node.context->runtime->ensure();
+  const auto found = incoherences(*node.context);
+  const auto says = [&](const std::string& words) {
+    return std::any_of(found.begin(), found.end(), [&](const std::string& line) {
+      return line.find(words) != std::string::npos;
+    });
+  };
+  CHECK(says("k8s.gcr.io/pause:3.2 is not in containerd"));
+  CHECK(says("CRI socket: /run/containerd/containerd.sock is not there"));
+  CHECK_FALSE(says("cgroup driver"));
+  node.host.write("/var/lib/kubelet/config.yaml",
+                  "kind: KubeletConfiguration\ncgroupDriver: systemd\n");
+  CHECK_FALSE(incoherences(*node.context).size() == found.size());
+  // The node's own flag wins over the file that all nodes share.
+  node.host.write("/var/lib/kubelet/kubeadm-flags.env",
+                  "KUBELET_KUBEADM_ARGS=\"--cgroup-driver=cgroupfs\"\n");
+  CHECK(incoherences(*node.context).size() == found.size());
 }
