@@ -1,9 +1,6 @@
 // containerd: the host's own is configured and kept, the bundle's is set up where there is none.
 #include "installer/runtimes/containerd.hpp"
 
-#include <algorithm>
-#include <sstream>
-
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
@@ -12,6 +9,7 @@
 #include "installer/kubeadm_config.hpp"
 #include "installer/runtimes/containerd_files.hpp"
 #include "installer/runtimes/containerd_images.hpp"
+#include "installer/runtimes/pod_runtime.hpp"
 #include "installer/service_logs.hpp"
 #include "manifests/templates.hpp"
 
@@ -23,13 +21,6 @@ constexpr const char* kRegistryHosts = "/etc/containerd/certs.d";
 constexpr auto kStartTime = std::chrono::seconds(75);
 constexpr const char* kUnit = "/etc/systemd/system/containerd.service";
 constexpr const char* kSocket = "/run/containerd/containerd.sock";
-
-std::vector<std::string> fields(const std::string& line) {
-  std::istringstream in(line);
-  std::vector<std::string> result;
-  for (std::string word; in >> word;) result.push_back(word);
-  return result;
-}
 
 std::string with_value(std::string text, const std::string& mark, const std::string& value) {
   if (const auto at = text.find(mark); at != std::string::npos)
@@ -46,31 +37,6 @@ bool newer(const Version& have, const std::string& minor) {
   const auto limit = Version::parse(minor + ".0");
   return limit && std::pair(have.major, have.minor) > std::pair(limit->major, limit->minor);
 }
-
-}  // namespace
-
-std::string plugin_state(const std::string& ctr_plugins, const std::string& type,
-                         const std::string& id) {
-  for (const std::string& line : split(ctr_plugins, '\n')) {
-    const auto columns = fields(line);
-    if (columns.size() >= 4 && columns[0] == type && columns[1] == id) return columns.back();
-  }
-  return {};
-}
-
-std::string containerd_version(const std::string& output) {
-  // "containerd containerd.io v1.6.20 abc…", "containerd
-  // github.com/containerd/containerd 1.6.20~ds1 …"
-  for (std::string word : fields(output)) {
-    if (word.starts_with("v")) word.erase(0, 1);
-    const auto end = word.find_first_not_of("0123456789.");
-    const std::string number = word.substr(0, end);
-    if (std::count(number.begin(), number.end(), '.') >= 2 && Version::parse(number)) return number;
-  }
-  return {};
-}
-
-namespace {
 
 class Containerd final : public Runtime {
  public:
@@ -136,6 +102,7 @@ class Containerd final : public Runtime {
     const auto edits = wanted_edits();
     const bool restart = needs_restart(!edits.empty());
     const ContainerdChange change(host);
+    bool restarted = false;
     try {
       if (!own && !has_unit())
         host.write(kUnit, relocated_unit(template_text("containerd.service"), context_.bin_dir));
@@ -144,17 +111,20 @@ class Containerd final : public Runtime {
       if (!own) host.run_checked({.argv = {"systemctl", "daemon-reload"}});
       host.touching(Touch::unit, "containerd.service");
       host.run_checked({.argv = {"systemctl", "enable", "containerd.service"}});
+      restarted = restart;
       if (restart) host.run_checked(restart_command());
       wait_until_ready();
     } catch (const Error& error) {
       if (error.code() == ExitCode::interrupted) throw;
-      const std::string logs = journal_tail(host, "containerd.service", 12);
+      const std::string logs =
+          restarted ? journal_tail(host, "containerd.service", 12) : std::string();
       if (!change.open()) throw Error(error.code(), with_logs(error.message(), logs), error.hint());
       change.take_back();
       throw Error(ExitCode::phase,
                   with_logs("containerd does not serve Kubernetes with the configuration that was "
                             "merged, so the old one is back in place (" +
-                                after_taking_back() + "): " + error.message(),
+                                (restarted ? after_taking_back() : "containerd was not restarted") +
+                                "): " + error.message(),
                             logs),
                   "see the plan for what is merged: --dry-run --only-phase runtime");
     }
@@ -251,6 +221,13 @@ class Containerd final : public Runtime {
     if (!facts.max_containerd.empty() && newer(*have, facts.max_containerd))
       return "containerd " + text + " no longer speaks what Kubernetes " + facts.version.str() +
              " does (CRI v1alpha2): " + facts.max_containerd + " is the last line that serves it";
+    if (const auto file = context_.host.read(kConfig); file && have->major < 2) {
+      const int layout = read_containerd_config(*file, kConfig).version;
+      if (layout > 2)
+        return std::string(kConfig) + " is of version " + std::to_string(layout) +
+               ", which containerd " + text +
+               " does not read: `containerd config default` prints " + "one that it does";
+    }
     return {};
   }
 
@@ -341,16 +318,7 @@ class Containerd final : public Runtime {
   }
 
   std::vector<std::string> foreign_containers() const {
-    std::vector<std::string> result;
-    if (!answers()) return result;
-    for (const std::string& line :
-         split(ctr({"namespaces", "ls", "-q"}, std::chrono::seconds(20)).output, '\n')) {
-      const std::string space(trim(line));
-      if (space.empty() || space == "k8s.io") continue;
-      const auto tasks = ctr({"-n", space, "tasks", "ls", "-q"}, std::chrono::seconds(20)).output;
-      if (!trim(tasks).empty()) result.push_back("namespace " + space);
-    }
-    return result;
+    return make_containerd_pods(context_.host, cri_socket())->foreign_containers();
   }
 
   // What containerd makes of its files is what the cluster will ask for.

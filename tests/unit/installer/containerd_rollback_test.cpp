@@ -86,6 +86,14 @@ TEST_CASE("a configuration that the CRI plugin refuses is taken back, with its w
   CHECK_FALSE(ContainerdChange(node.host).open());
 }
 
+TEST_CASE("a file of a version that this containerd does not read is a conflict") {
+  PlayedNode node({});
+  node.host.write(kContainerdConfig, "version = 3\n");
+  const auto check = node.context->runtime->check();
+  CHECK(check.state == PhaseState::conflict);
+  CHECK(check.reason.find("version 3, which containerd 1.6.20") != std::string::npos);
+}
+
 TEST_CASE("a run that was killed between writing and restarting is taken up") {
   PlayedNode node({});
   ContainerdChange(node.host).write(
