@@ -91,16 +91,16 @@ void report(const std::vector<Finding>& findings, Progress& progress) {
   if (!findings.empty()) progress.line(findings_text(findings));
 }
 
-void throw_if_unfit(const std::vector<Finding>& findings) {
+void throw_if_unfit(const std::vector<Finding>& findings,
+                    const std::string& changed = "; nothing was changed") {
   if (!has_errors(findings)) return;
   const auto count = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.severity == Finding::Severity::error;
   });
-  throw Error(
-      ExitCode::preflight,
-      std::to_string(count) + " check(s) say that this host is not fit yet; nothing was changed",
-      "do what stands under FIX, then run the same command again "
-      "(--ignore-preflight-errors CHECK,… goes on at your own risk)");
+  throw Error(ExitCode::preflight,
+              std::to_string(count) + " check(s) say that this host is not fit yet" + changed,
+              "do what stands beside fix, then run the same command again "
+              "(--ignore-preflight-errors CHECK,… goes on at your own risk)");
 }
 
 // What the host is before the first touch: reset goes back to it.
@@ -192,7 +192,7 @@ void preflight_report(const InstallOptions& options, bool json, bool fix, Progre
   } else {
     out << findings_text(findings);
   }
-  throw_if_unfit(findings);
+  throw_if_unfit(findings, fix ? "" : "; nothing was changed");
 }
 
 void install(const InstallOptions& options, Progress& progress, std::ostream& out) {

@@ -27,7 +27,10 @@ std::string content_with(const std::string& original, const std::vector<std::str
 std::vector<std::string> real_servers(const std::vector<std::string>& servers) {
   std::vector<std::string> result;
   std::copy_if(servers.begin(), servers.end(), std::back_inserter(result),
-               [](const std::string& server) { return !is_loopback(server); });
+               [](const std::string& server) {
+                 // A link-local address names an interface of this host, which pods do not have.
+                 return !is_loopback(server) && !to_lower(server).starts_with("fe80:");
+               });
   return result;
 }
 
@@ -46,14 +49,22 @@ std::vector<std::string> nameservers(const std::string& resolv_conf) {
 }
 
 bool is_loopback(const std::string& address) {
-  return address.starts_with("127.") || address == "::1";
+  return address.starts_with("127.") || address == "::1" || address == "0.0.0.0" ||
+         address == "::" || to_lower(address).starts_with("::ffff:127.");
 }
 
 ResolverChoice choose_resolver(const Host& host, const std::string& user_choice) {
   ResolverChoice choice;
   if (!user_choice.empty()) {
     choice.path = user_choice;
-    choice.no_nameserver = nameservers(host.read(user_choice).value_or("")).empty();
+    const auto text = host.read(user_choice);
+    const auto servers = nameservers(text.value_or(""));
+    choice.no_nameserver = servers.empty();
+    if (!text)
+      choice.trouble = user_choice + " is not there, and the kubelet starts no pod without it";
+    else if (std::any_of(servers.begin(), servers.end(), is_loopback))
+      choice.trouble =
+          user_choice + " names a loopback server: CoreDNS would ask itself, and crash";
     choice.reason = "the configuration names " + user_choice;
     return choice;
   }

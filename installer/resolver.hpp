@@ -14,6 +14,7 @@ struct ResolverChoice {
   std::string content;  ///< what kbundle writes there; only when `own_file`
   bool own_file = false;
   bool no_nameserver = false;  ///< CoreDNS must not forward
+  std::string trouble;         ///< the user's own file would stop pods; empty: fine
   std::string reason;          ///< one line for people
 };
 
@@ -22,6 +23,7 @@ ResolverChoice choose_resolver(const Host& host, const std::string& user_choice)
 
 /// The addresses behind "nameserver" in a resolv.conf.
 std::vector<std::string> nameservers(const std::string& resolv_conf);
+/// Whether the address is the machine itself, as glibc takes it (0.0.0.0 too).
 bool is_loopback(const std::string& address);
 
 /// A Corefile without its `forward . /etc/resolv.conf` plugin (with or without a block).

@@ -45,6 +45,11 @@ void check_mounts(const Context& context, Findings& findings) {
                      std::string(folder) + " lies on " + mount.folder + ", which is read-only",
                      "mount -o remount,rw " + mount.folder);
   }
+  if (!context.host.exists("/lib/modules") && mount_of(context.host, "/usr/lib").has("ro"))
+    findings.error("ReadOnly",
+                   "/lib/modules is not there, kube-proxy's pod mounts it, and a read-only /usr "
+                   "keeps the runtime from making it",
+                   "make the folder while /usr can be written");
   // Containers run what lies in their layers; kubelet's own folder holds no programs.
   const Mount layers = mount_of(context.host, "/var/lib/containerd");
   if (layers.has("noexec"))

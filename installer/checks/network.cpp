@@ -91,7 +91,16 @@ void check_ports(const Context& context, Findings& findings) {
 }
 
 void check_resolver(const Context& context, Findings& findings) {
-  if (context.resolver.no_nameserver)
+  if (!context.resolver.trouble.empty())
+    findings.error("Resolver", context.resolver.trouble,
+                   "name another file as resolv-conf in the documents given by --config");
+  else if (context.resolver.no_nameserver && !context.master())
+    findings.warning("Resolver",
+                     context.resolver.reason +
+                         "; if the master has a nameserver, CoreDNS forwards "
+                         "to it and does not start on this node",
+                     "give this node's /etc/resolv.conf the nameserver the master has");
+  else if (context.resolver.no_nameserver)
     findings.warning("Resolver", context.resolver.reason,
                      "with a nameserver in /etc/resolv.conf pods could resolve "
                      "outside names, too");

@@ -38,6 +38,7 @@ struct Node {
     host.write("/proc/sys/kernel/hostname", "node-1\n");
     host.write("/etc/resolv.conf", "nameserver 10.0.0.2\n");
     host.write("/usr/bin/containerd", "", 0755);
+    host.write("/lib/modules/x", "");
     progress = make_progress(ProgressMode::quiet);
     context = std::make_unique<Context>(options, inventory, nullptr,
                                         Catalog::builtin().facts(version), host, *progress);

@@ -63,7 +63,16 @@ TEST_CASE("the kubelet's resolver is one that pods can use") {
   }
   SECTION("the user's own") {
     host.write("/etc/site-resolv.conf", "nameserver 10.0.0.9\n");
-    CHECK(choose_resolver(host, "/etc/site-resolv.conf").path == "/etc/site-resolv.conf");
+    const auto choice = choose_resolver(host, "/etc/site-resolv.conf");
+    CHECK(choice.path == "/etc/site-resolv.conf");
+    CHECK(choice.trouble.empty());
+    host.write("/etc/site-resolv.conf", "nameserver 127.0.0.1\n");
+    CHECK_FALSE(choose_resolver(host, "/etc/site-resolv.conf").trouble.empty());
+    CHECK_FALSE(choose_resolver(host, "/etc/absent").trouble.empty());
+  }
+  SECTION("the machine itself, by its other names, and an interface's own address") {
+    host.write("/etc/resolv.conf", "nameserver 0.0.0.0\nnameserver fe80::1%eth0\n");
+    CHECK(choose_resolver(host, "").no_nameserver);
   }
 }
 
