@@ -9,6 +9,8 @@
 namespace kbundle {
 
 bool firewalld_is_active(const Host& host);
+/// Whether there may be rules at all; where not, asking iptables would load its modules.
+bool has_packet_filter(const Host& host);
 
 /// "6443/tcp", … that other nodes reach on this one.
 std::vector<std::string> firewall_ports(const Context& context);

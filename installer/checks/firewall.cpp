@@ -42,13 +42,12 @@ void check_firewall(const Context& context, Findings& findings) {
                      "leave --skip-phases firewall out");
     return;
   }
-  if (is_resumed(context)) return;
+  if (is_resumed(context) || !has_packet_filter(context.host)) return;
   const std::string rules = output_of(context, {"nft", "list", "ruleset"});
   const auto drops = [&](const std::string& chain) {
     for (const char* program : {"iptables", "ip6tables"}) {
       if (std::string(program) == "ip6tables" && !context.network.v6()) continue;
-      if (output_of(context, {program, "-w", "5", "-S", chain})
-              .starts_with("-P " + chain + " DROP"))
+      if (output_of(context, {program, "-w", "-S", chain}).starts_with("-P " + chain + " DROP"))
         return true;
     }
     return nft_drops(rules, to_lower(chain));

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/checks/preflight.hpp"
+#include "installer/firewalld.hpp"
 
 namespace kbundle {
 namespace {
@@ -55,7 +56,8 @@ std::vector<std::string> other_files(const Context& context) {
   return found;
 }
 
-std::vector<std::string> processes(const Host& host) {
+std::vector<std::string> processes(const Context& context) {
+  const Host& host = context.host;
   std::vector<std::string> found;
   for (const std::string& process : host.list("/proc")) {
     if (process.find_first_not_of("0123456789") != std::string::npos) continue;
@@ -67,7 +69,8 @@ std::vector<std::string> processes(const Host& host) {
     }
     for (const char* ours : {"kubelet", "kube-apiserver", "kube-controller", "kube-scheduler",
                              "kube-proxy", "etcd", "flanneld", "k3s-server", "k0s", "rke2"})
-      if (name == ours) found.push_back(name + " (process " + process + ")");
+      if (name == ours && (name != "etcd" || context.master()))
+        found.push_back(name + " (process " + process + ")");
   }
   return found;
 }
@@ -82,7 +85,8 @@ std::vector<std::string> interfaces(const Host& host) {
 }
 
 std::size_t chains(const Context& context) {
-  if (!context.host.live() || !context.host.is_root() || !context.host.program("iptables-save"))
+  if (!context.host.live() || !context.host.is_root() || !has_packet_filter(context.host) ||
+      !context.host.program("iptables-save"))
     return 0;
   const auto result =
       context.host.run({.argv = {"iptables-save"}, .timeout = std::chrono::seconds(20)});
@@ -100,7 +104,7 @@ void check_leftovers(const Context& context, Findings& findings) {
   check_kubeadm_files(context, findings);
   if (const auto files = other_files(context); !files.empty())
     findings.error("Leftovers", "another cluster's files are here: " + join(files, ", "), kFix);
-  if (const auto running = processes(context.host); !running.empty())
+  if (const auto running = processes(context); !running.empty())
     findings.error("Leftovers", "another cluster's programs run here: " + join(running, ", "),
                    kFix);
   if (const auto devices = interfaces(context.host); !devices.empty())

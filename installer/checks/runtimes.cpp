@@ -18,7 +18,9 @@ void check_runtimes(const Context& context, Findings& findings) {
                                {"/run/docker.sock", "Docker"},
                                {"/run/crio/crio.sock", "CRI-O"},
                                {"/run/cri-dockerd.sock", "cri-dockerd"}})
-    if (context.host.exists(socket.path))
+    // Docker brings a containerd of its own.
+    if (context.host.exists(socket.path) &&
+        !(context.runtime->name() == "docker" && std::string_view(socket.name) == "containerd"))
       found.push_back(std::string(socket.name) + " (" + socket.path + ")");
   if (found.size() > 1)
     findings.warning("CRI",

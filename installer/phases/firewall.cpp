@@ -116,6 +116,11 @@ bool firewalld_is_active(const Host& host) {
       .ok();
 }
 
+bool has_packet_filter(const Host& host) {
+  return host.exists("/sys/module/nf_tables") ||
+         !trim(host.read("/proc/net/ip_tables_names").value_or("")).empty();
+}
+
 std::vector<std::string> firewall_ports(const Context& context) {
   std::vector<std::string> ports = {"10250/tcp"};
   if (context.master())
