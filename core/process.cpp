@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -245,11 +246,17 @@ CommandResult run(const Command& command) {
 
   int status = 0;
   auto last_read = Clock::time_point::max();
+  int closed_wait = 1;  // milliseconds; a child that closed both pipes is about to end
   for (;;) {
     const bool was_reaped = reaper.reaped();
     std::array<pollfd, 2> fds = {pollfd{output.read_end.get(), POLLIN, 0},
                                  pollfd{errors.read_end.get(), POLLIN, 0}};
-    if (poll(fds.data(), fds.size(), was_reaped ? 0 : 100) < 0) {
+    int wait = 100;
+    if (!output.read_end && !errors.read_end) {
+      wait = closed_wait;
+      closed_wait = std::min(2 * closed_wait, 100);
+    }
+    if (poll(fds.data(), fds.size(), was_reaped ? 0 : wait) < 0) {
       if (errno == EINTR && was_reaped) continue;
       fds[0].revents = fds[1].revents = 0;
     }
