@@ -35,6 +35,8 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
   node->add_option("--bin-dir", options.bin_dir,
                    "a folder for the programs, where /usr cannot be written (/opt/bin)");
   node->add_flag("--swapoff", options.swapoff, "turn swap off, and keep it off");
+  node->add_flag("--fast-load", options.fast_load,
+                 "unpack the images' layers here, sooner than the runtime does");
   node->add_flag("--restart-runtime", options.restart_runtime,
                  "restart a runtime that runs containers of others");
   node->add_flag("--keep-proxy", options.keep_proxy, "let kubeadm see the proxy variables");

@@ -14,6 +14,7 @@ function(kbundle_external name module)
 endfunction()
 
 kbundle_external(zstd libzstd)
+kbundle_external(zlib zlib)
 kbundle_external(crypto libcrypto)
 kbundle_external(ssl libssl)
 kbundle_external(curl libcurl)

@@ -10,6 +10,8 @@
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "installer/image_schedule.hpp"
+#include "installer/layer_tar.hpp"
+#include "installer/loading_mark.hpp"
 
 namespace kbundle {
 namespace {
@@ -37,12 +39,72 @@ std::string wrong(const std::map<std::string, RuntimeImage>& present, const std:
   return {};
 }
 
+LoadJob job_of(const Context& context, std::vector<StreamImage> images) {
+  return {.bundle = *context.bundle,
+          .platform = context.platform,
+          .images = std::move(images),
+          .whole = {},
+          .on_bytes = {}};
+}
+
 class Loading {
  public:
   Loading(Context& context, const ImagesState& state)
       : context_(context), missing_(state.missing), schedule_(items(), state.whole) {}
 
   void run() {
+    start(bytes());
+    const std::size_t workers =
+        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostAtOnce);
+    for_each_parallel(std::min(workers, missing_.size()), workers, [this](std::size_t) { work(); });
+    task_->done();
+  }
+
+  // False, having said why: nothing is lost, run() does it.
+  bool run_fast() {
+    std::string why = context_.runtime->unfit_for_fast_load();
+    if (why.empty()) {
+      std::uint64_t total = bytes();
+      std::set<Digest> layers;
+      for (const auto& one : missing_)
+        for (const Descriptor& layer :
+             image_parts(*context_.bundle, *one.image.image, context_.platform).layers)
+          if (layers.insert(layer.digest).second) total += layer.size;
+      start(total);
+      LoadJob job = job_of(context_, missing_images());
+      job.whole = schedule_.present();
+      job.on_bytes = [this](std::uint64_t count) { task_->advance(count); };
+      try {
+        const auto left = context_.runtime->load_fast(job);
+        task_->done("unpacked by kbundle");
+        for (const std::string& line : left)
+          context_.progress.line("  left to " + context_.runtime->name() + ": " + line);
+        return true;
+      } catch (const UnusualLayer& unusual) {
+        why = std::string("a layer is unusual: ") + unusual.what();
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::phase) throw;
+        why = error.message();
+      }
+      task_.reset();
+    }
+    context_.progress.warn("the images are loaded without --fast-load: " + why);
+    return false;
+  }
+
+ private:
+  void start(std::uint64_t total) {
+    task_ = context_.progress.start("load " + std::to_string(missing_.size()) + " images", total);
+  }
+
+  std::vector<StreamImage> missing_images() const {
+    std::vector<StreamImage> images;
+    for (const auto& one : missing_) images.push_back(one.image);
+    return images;
+  }
+
+  // That are brought: each blob once, where the runtime takes a part of an image.
+  std::uint64_t bytes() const {
     std::set<Digest> counted = schedule_.present();
     std::uint64_t total = 0;
     for (const auto& one : missing_)
@@ -50,14 +112,9 @@ class Loading {
            image_blobs(*context_.bundle, *one.image.image, context_.platform))
         if (counted.insert(digest).second || !context_.runtime->takes_partial_archives())
           total += context_.inventory.find_blob(digest)->size;
-    task_ = context_.progress.start("load " + std::to_string(missing_.size()) + " images", total);
-    const std::size_t workers =
-        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostAtOnce);
-    for_each_parallel(std::min(workers, missing_.size()), workers, [this](std::size_t) { work(); });
-    task_->done();
+    return total;
   }
 
- private:
   std::vector<ImageSchedule::Item> items() const {
     std::vector<ImageSchedule::Item> items;
     for (const auto& one : missing_) {
@@ -147,8 +204,10 @@ ImagesState look_at_images(const Context& context, bool deep) {
   for (auto& blob : context.runtime->damaged_content(records, deep))
     damaged.emplace(blob.digest, blob);
 
+  const auto mark = read_loading_mark(context.host);
   ImagesState state;
   state.images = images.size();
+  state.settle = mark.has_value();
   std::set<Digest> to_drop;
   for (Looked& looked : images) {
     const bool recorded = looked.why.empty();
@@ -160,10 +219,19 @@ ImagesState look_at_images(const Context& context, bool deep) {
         looked.why = "its blob " + digest.short_hex() + ": " + found->second.why;
       if (to_drop.insert(digest).second) state.damaged.push_back(found->second);
     }
+    const bool loading = mark && std::any_of(looked.names.begin(), looked.names.end(),
+                                             [&mark](const std::string& name) {
+                                               return mark->names.contains(name);
+                                             });
+    if (loading && mark->other_boot) {
+      state.unsafe.push_back({looked.image, looked.names});
+      looked.why = "the host went down while it was loaded";
+    }
     if (!looked.why.empty()) {
       state.missing.push_back({{looked.image, looked.names}, looked.why});
       continue;
     }
+    if (loading && mark->fast) state.unsettled.push_back({looked.image, looked.names});
     state.whole.insert(looked.blobs.begin(), looked.blobs.end());
     for (const std::string& name : looked.names)
       if (!present.at(name).pinned) state.unpinned.push_back(name);
@@ -172,24 +240,38 @@ ImagesState look_at_images(const Context& context, bool deep) {
 }
 
 void load_images(Context& context, const ImagesState& state) {
+  Runtime& runtime = *context.runtime;
+  if (!state.unsafe.empty()) runtime.drop_images(job_of(context, state.unsafe));
+  if (!state.unsettled.empty()) runtime.settle(job_of(context, state.unsettled));
   if (!state.missing.empty()) {
+    // What an earlier run loaded and did not sync stays in it.
+    LoadingMark mark = read_loading_mark(context.host).value_or(LoadingMark{});
+    mark.fast |= context.options.fast_load;
+    for (const auto& one : state.missing)
+      mark.names.insert(one.image.names.begin(), one.image.names.end());
+    write_loading_mark(context.host, mark);
     std::vector<Digest> damaged;
     for (const DamagedBlob& blob : state.damaged) damaged.push_back(blob.digest);
-    context.runtime->drop_content(damaged);
-    Loading(context, state).run();
+    runtime.drop_content(damaged);
+    Loading loading(context, state);
+    if (!context.options.fast_load || !loading.run_fast()) loading.run();
+    runtime.sync();
+    remove_loading_mark(context.host);
+  } else if (state.settle) {
+    runtime.sync();
+    remove_loading_mark(context.host);
   }
   const auto now = state.missing.empty() ? state : look_at_images(context);
   // Promise 1: what runs here has the digest that upstream has.
   if (!now.good()) {
     std::vector<std::string> lines;
     for (const auto& one : now.missing) lines.push_back(one.image.names.front() + ": " + one.why);
-    throw Error(ExitCode::phase,
-                "images in " + context.runtime->name() + " are not what the bundle holds:\n  " +
-                    join(lines, "\n  "),
-                "look into `ctr -n k8s.io images check` and the runtime's journal");
+    throw Error(
+        ExitCode::phase,
+        "images in " + runtime.name() + " are not what the bundle holds:\n  " + join(lines, "\n  "),
+        "look into `ctr -n k8s.io images check` and the runtime's journal");
   }
-  for (const std::string& name : now.unpinned) context.runtime->pin(name);
-  context.runtime->sync();
+  for (const std::string& name : now.unpinned) runtime.pin(name);
 }
 
 }  // namespace kbundle

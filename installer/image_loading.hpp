@@ -17,10 +17,13 @@ struct ImagesState {
     std::string why;  ///< "not there", "sha256:… instead of sha256:…"
   };
   std::vector<Missing> missing;
-  std::vector<DamagedBlob> damaged;   ///< blobs to drop before the images are brought again
-  std::vector<std::string> unpinned;  ///< names that are right but not kept from collection
-  std::set<Digest> whole;             ///< blobs of images that are right
-  std::size_t images = 0;             ///< how many were looked at
+  std::vector<DamagedBlob> damaged;    ///< blobs to drop before the images are brought again
+  std::vector<std::string> unpinned;   ///< names that are right but not kept from collection
+  std::set<Digest> whole;              ///< blobs of images that are right
+  std::vector<StreamImage> unsafe;     ///< of `missing`: were being loaded when the host went down
+  std::vector<StreamImage> unsettled;  ///< right, but a killed fast load left them unfinished
+  bool settle = false;                 ///< a load did not come to its end: what is right is synced
+  std::size_t images = 0;              ///< how many were looked at
   bool good() const { return missing.empty(); }
 };
 

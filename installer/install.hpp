@@ -44,6 +44,7 @@ struct InstallOptions {
   bool swapoff = false;
   bool keep_proxy = false;
   bool allow_downgrade = false;
+  bool fast_load = false;        ///< images are unpacked by kbundle itself where that is possible
   bool restart_runtime = false;  ///< even when it runs containers that are not Kubernetes'
   /// "containerd", "docker" (until 1.23), or "none": the host's containerd, and never install one.
   std::string runtime = "containerd";

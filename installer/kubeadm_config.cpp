@@ -127,6 +127,10 @@ void set_registration(Json& document, const KubeadmInputs& inputs) {
   if (!inputs.volume_plugin_dir.empty())
     extra.set_default("volume-plugin-dir", inputs.volume_plugin_dir);
   if (!inputs.fail_swap_on) extra.set_default("fail-swap-on", "false");
+  // Nobody could fetch them again. 100 turns the kubelet's collector off.
+  const Json kubelet = user_document(inputs.user_documents, "KubeletConfiguration");
+  if (inputs.never_collect_images && !kubelet.contains("imageGCHighThresholdPercent"))
+    extra.set_default("image-gc-high-threshold", "100");
 }
 
 Json init_configuration(const KubeadmInputs& inputs) {

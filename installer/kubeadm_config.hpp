@@ -24,6 +24,7 @@ struct KubeadmInputs {
   std::string cgroup_driver;  ///< the runtime's
   std::string resolv_conf;    ///< empty: not passed
   bool fail_swap_on = true;
+  bool never_collect_images = false;  ///< the runtime cannot keep single images from the kubelet
   std::string volume_plugin_dir;  ///< where /usr cannot be written; empty: the default below /usr
   std::string control_plane_endpoint;
   std::string pod_subnet, service_subnet, dns_domain;  ///< empty: kubeadm's default

@@ -27,10 +27,7 @@ class ImagesPhase final : public Phase {
         actions.push_back("load " + name + " " + image.image->digest.short_hex() + " (" + why +
                           ")");
     for (const std::string& name : state.unpinned) actions.push_back("pin " + name);
-    // Loaded by a run that was ended before it had the disk synced.
-    const Journal* journal = context_.journal;
-    if (journal != nullptr && journal->begun(id()) && !journal->ended(id()))
-      actions.emplace_back("sync the runtime's disk");
+    if (state.settle) actions.emplace_back("finish a load that was ended, sync the disk");
     if (actions.empty())
       return PhaseCheck::done(std::to_string(state.images) + " images are there, digests equal");
     return PhaseCheck::todo("images are loaded", actions);

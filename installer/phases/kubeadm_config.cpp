@@ -84,6 +84,9 @@ class KubeadmConfigPhase final : public Phase {
     inputs.cgroup_driver = context_.runtime->cgroup_driver();
     inputs.resolv_conf = context_.resolver.path;
     inputs.fail_swap_on = !context_.swap_tolerated;
+    // From 1.23 on the kubelet heeds what the runtime says of an image (CRI's `pinned`).
+    inputs.never_collect_images =
+        context_.facts.version.minor < 23 || !context_.runtime->tells_of_pins();
     inputs.control_plane_endpoint = context_.options.control_plane_endpoint;
     inputs.pod_subnet = context_.pod_subnet;
     inputs.service_subnet = context_.service_subnet;

@@ -1,6 +1,8 @@
 // containerd: the host's own is configured and kept, the bundle's is set up where there is none.
 #include "installer/runtimes/containerd.hpp"
 
+#include <tuple>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
@@ -9,6 +11,7 @@
 #include "installer/kubeadm_config.hpp"
 #include "installer/runtimes/containerd_files.hpp"
 #include "installer/runtimes/containerd_images.hpp"
+#include "installer/runtimes/containerd_unpack.hpp"
 #include "installer/runtimes/pod_runtime.hpp"
 #include "installer/service_logs.hpp"
 #include "manifests/templates.hpp"
@@ -131,14 +134,7 @@ class Containerd final : public Runtime {
     change.confirm();
   }
 
-  std::string cri_socket() const override {
-    if (!context_.options.cri_socket.empty()) {
-      const std::string& given = context_.options.cri_socket;
-      return given.starts_with("unix://") ? given.substr(7) : given;
-    }
-    const auto address = settings().address;
-    return address.empty() ? kSocket : address;
-  }
+  std::string cri_socket() const override { return socket_of(settings()); }
 
   std::string sandbox_image() const override { return settings().sandbox_image; }
   std::string data_root() const override {
@@ -169,12 +165,31 @@ class Containerd final : public Runtime {
   std::vector<RuntimeImage> images() const override { return store().images(); }
   void load(const std::function<void(Sink&)>& feed) override { store().load(feed); }
   void pin(const std::string& image) override { store().pin(image); }
+  bool tells_of_pins() const override {
+    const auto have = Version::parse(version());
+    return have && std::tuple(have->major, have->minor, have->patch) >= std::tuple(1, 7, 3);
+  }
   std::vector<DamagedBlob> damaged_content(const std::vector<BlobRecord>& wanted,
                                            bool deep) const override {
     return store().damaged_content(wanted, deep);
   }
   void drop_content(const std::vector<Digest>& digests) override { store().drop_content(digests); }
   void sync() override { store().sync(); }
+  std::string unfit_for_fast_load() const override {
+    return kbundle::unfit_for_fast_load(access(), version());
+  }
+  std::vector<std::string> load_fast(const LoadJob& job) override {
+    const auto where = access();
+    return ContainerdUnpack(where, job).run();
+  }
+  void settle(const LoadJob& job) override {
+    const auto where = access();
+    ContainerdUnpack(where, job).settle();
+  }
+  void drop_images(const LoadJob& job) override {
+    const auto where = access();
+    ContainerdUnpack(where, job).drop();
+  }
 
  private:
   const FileRecord* record(std::string_view component, const std::string& base) const {
@@ -185,14 +200,23 @@ class Containerd final : public Runtime {
     return nullptr;
   }
 
-  ContainerdImages store() const {
-    const auto now = settings();
-    return ContainerdImages({.host = context_.host,
-                             .ctr = program(),
-                             .address = cri_socket(),
-                             .snapshotter = now.snapshotter,
-                             .root = now.root.empty() ? "/var/lib/containerd" : now.root});
+  std::string socket_of(const ContainerdSettings& now) const {
+    if (!context_.options.cri_socket.empty()) {
+      const std::string& given = context_.options.cri_socket;
+      return given.starts_with("unix://") ? given.substr(7) : given;
+    }
+    return now.address.empty() ? kSocket : now.address;
   }
+
+  ContainerdAccess access() const {
+    const auto now = settings();
+    return {.host = context_.host,
+            .ctr = program(),
+            .address = socket_of(now),
+            .snapshotter = now.snapshotter,
+            .root = now.root.empty() ? "/var/lib/containerd" : now.root};
+  }
+  ContainerdImages store() const { return ContainerdImages(access()); }
 
   std::string program() const { return context_.host.program("ctr").value_or("ctr"); }
 

@@ -136,7 +136,9 @@ void ContainerdImages::drop_content(const std::vector<Digest>& digests) const {
     // It may be unknown by now: what counts is that the next import brings it.
     run_ctr(access_, {"content", "rm", digest.str()}, std::chrono::seconds(60));
     // containerd collects the file some time later, and an import before that takes it over.
-    access_.host.remove(blob_path(digest));
+    const auto path = access_.host.at(blob_path(digest));
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+      throw_errno("remove " + path.string(), errno);
   }
 }
 

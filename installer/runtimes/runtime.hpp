@@ -1,11 +1,14 @@
 // A container runtime that the kubelet talks to, as install needs it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "bundles/image_stream.hpp"
 #include "bundles/inventory.hpp"
 #include "core/digest.hpp"
 #include "core/stream.hpp"
@@ -29,6 +32,16 @@ struct DamagedBlob {
   Digest digest;
   std::string why;    ///< "has 1000 of 46326550 bytes"
   bool gone = false;  ///< no bytes at all
+};
+
+/// Images of a bundle, for what a runtime does with several at once.
+struct LoadJob {
+  const Bundle& bundle;
+  Platform platform;
+  std::vector<StreamImage> images;
+  std::set<Digest> whole;  ///< blobs that the runtime has already
+  /// Hears of the bytes that were brought: each blob once, layers twice (kept, and unpacked).
+  std::function<void(std::uint64_t)> on_bytes;
 };
 
 class Runtime {
@@ -64,7 +77,22 @@ class Runtime {
   virtual bool takes_partial_archives() const { return true; }
   /// Loads an image archive that `feed` writes.
   virtual void load(const std::function<void(Sink&)>& feed) = 0;
+  /// Why load_fast() cannot be used here; empty when it can.
+  virtual std::string unfit_for_fast_load() const { return name() + " has no way for it"; }
+  /// As load() of the images, sooner: kbundle unpacks the layers itself. Gives a line for each
+  /// layer that is unusual and was left to the runtime. UnusualLayer when all of it is better left
+  /// so; what was made until then stays, and is used by load().
+  virtual std::vector<std::string> load_fast(const LoadJob& job) {
+    (void)job;
+    return {};
+  }
+  /// Finishes what a load_fast() that was killed left of images that are there by now.
+  virtual void settle(const LoadJob& job) { (void)job; }
+  /// Forgets the images and what was unpacked for them alone: it may not have reached the disk.
+  virtual void drop_images(const LoadJob& job) { (void)job; }
   virtual void pin(const std::string& image) = 0;
+  /// Whether the kubelet hears of pin() and spares the image.
+  virtual bool tells_of_pins() const { return false; }
   /// What of `wanted` is not in the runtime's content as it should be. By size, in milliseconds;
   /// `deep` reads and hashes every byte. Empty where a runtime keeps no content of its own. Damage
   /// to unpacked files is not seen.

@@ -210,3 +210,20 @@ TEST_CASE("an alias bomb stops at the limit") {
   }
   CHECK_THROWS_AS(yaml_documents(text, "bomb"), Error);
 }
+
+TEST_CASE("images are never collected where the runtime cannot keep them") {
+  const auto f = facts("v1.18.2");
+  auto in = inputs(f);
+  const auto threshold = [&in] {
+    return kubelet_extra_arg(user_document(rendered(in), "InitConfiguration")["nodeRegistration"],
+                             "image-gc-high-threshold");
+  };
+  CHECK(threshold().empty());
+  in.never_collect_images = true;
+  CHECK(threshold() == "100");
+  in.user_documents = yaml_documents(
+      "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+      "imageGCHighThresholdPercent: 70\n",
+      "user");
+  CHECK(threshold().empty());
+}

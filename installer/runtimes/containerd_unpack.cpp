@@ -1,0 +1,278 @@
+#include "installer/runtimes/containerd_unpack.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "bundles/image_stream.hpp"
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/text.hpp"
+#include "core/version.hpp"
+#include "installer/layer_stream.hpp"
+
+namespace kbundle {
+namespace {
+
+// What a killed run leaves is known by it; nothing else has such names.
+constexpr const char* kKeyPrefix = "kbundle-unpack-";
+constexpr const char* kSnapshotter = "overlayfs";
+// `ctr snapshots` puts it on what it makes, so that it is not collected at once.
+constexpr const char* kNoRoot = "containerd.io/gc.root=";
+constexpr std::size_t kMostAtOnce = 4;
+
+std::vector<Digest> diff_ids(const Bundle& bundle, const Digest& config, const std::string& name) {
+  const std::string what = "the config of " + name;
+  const Json document = parse_json(bundle.read_blob(config), what);
+  const auto rootfs = document.find("rootfs");
+  if (rootfs == document.end()) throw UnusualLayer(what + " has no rootfs");
+  std::vector<Digest> result;
+  for (const Json& one : json_array(*rootfs, "diff_ids", what)) {
+    if (!one.is_string()) throw UnusualLayer(what + " has odd diff_ids");
+    result.push_back(Digest::parse(one.get<std::string>()));
+  }
+  return result;
+}
+
+std::string first_word(std::string_view line) {
+  const auto start = std::min(line.find_first_not_of(' '), line.size());
+  return std::string(line.substr(start, line.find_first_of(" \t", start) - start));
+}
+
+}  // namespace
+
+std::string unfit_for_fast_load(const ContainerdAccess& access, const std::string& version) {
+  if (!access.host.live() || !access.host.is_root()) return "it needs root on the running host";
+  if (!access.snapshotter.empty() && access.snapshotter != kSnapshotter)
+    return "containerd's snapshotter is " + access.snapshotter + ", not overlayfs";
+  const auto have = Version::parse(version);
+  if (!have || have->major != 1 || have->minor < 4)
+    return "containerd " + version + " is not among those it is known to equal (1.4 to 1.7)";
+  return {};
+}
+
+std::vector<Digest> chain_ids(const std::vector<Digest>& diff_ids) {
+  std::vector<Digest> chain;
+  for (const Digest& diff : diff_ids)
+    chain.push_back(chain.empty() ? diff : sha256(chain.back().str() + " " + diff.str()));
+  return chain;
+}
+
+LayerTarget target_of_mounts(const Json& mounts) {
+  if (!mounts.is_array() || mounts.size() != 1 || !mounts[0].is_object())
+    throw UnusualLayer("containerd wants more than one mount");
+  const Json& mount = mounts[0];
+  const std::string type = mount.value("Type", std::string());
+  LayerTarget target;
+  if (type == "bind") {
+    target.folder = mount.value("Source", std::string());
+  } else if (type == "overlay") {
+    target.whiteouts = LayerTarget::Whiteouts::overlay;
+    for (const Json& option : mount.value("Options", Json::array())) {
+      const std::string text = option.is_string() ? option.get<std::string>() : std::string();
+      if (text.starts_with("upperdir=")) {
+        target.folder = text.substr(9);
+      } else if (text.starts_with("lowerdir=")) {
+        for (const auto& folder : split(text.substr(9), ':')) target.below.emplace_back(folder);
+      } else if (!text.starts_with("workdir=") && text != "index=off") {
+        throw UnusualLayer("containerd mounts with " + printable(text));
+      }
+    }
+  }
+  if (!target.folder.is_absolute())
+    throw UnusualLayer("containerd mounts " + printable(type) + " without a folder");
+  return target;
+}
+
+ContainerdUnpack::ContainerdUnpack(const ContainerdAccess& access, const LoadJob& job)
+    : access_(access), job_(job), images_(access) {}
+
+CommandResult ContainerdUnpack::snapshots(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> argv = {"snapshots", "--snapshotter", kSnapshotter};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return run_ctr_checked(access_, argv);
+}
+
+std::vector<std::string> ContainerdUnpack::run() {
+  remove_leftovers();
+  find_layers();
+  const std::size_t workers =
+      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostAtOnce);
+  // The blobs go beside the layers; both end on the first failure of either.
+  for_each_parallel(workers + 1, workers + 1, [this](std::size_t worker) {
+    try {
+      worker == 0 ? bring_blobs() : work();
+    } catch (...) {
+      const std::lock_guard guard(mutex_);
+      failed_ = true;
+      changed_.notify_all();
+      throw;
+    }
+  });
+  record();
+  return left_;
+}
+
+void ContainerdUnpack::settle() {
+  remove_leftovers();
+  find_layers();
+  record();
+}
+
+void ContainerdUnpack::drop() {
+  remove_leftovers();
+  find_layers();
+  for (const Layer& layer : layers_)
+    if (layer.state == Layer::State::done) unroot(layer);
+  for (const StreamImage& image : job_.images)
+    for (const std::string& name : image.names)
+      run_ctr(access_, {"images", "rm", "--sync", name});  // it may not be there
+}
+
+// Of a run that was killed while it unpacked.
+void ContainerdUnpack::remove_leftovers() {
+  for (const std::string& line : split(snapshots({"ls"}).output, '\n'))
+    if (const auto key = first_word(line); key.starts_with(kKeyPrefix)) snapshots({"rm", key});
+}
+
+void ContainerdUnpack::find_layers() {
+  std::set<std::string> there;
+  for (const std::string& line : split(snapshots({"ls"}).output, '\n'))
+    there.insert(first_word(line));
+  std::set<Digest> known;
+  for (const StreamImage& image : job_.images) {
+    const auto parts = image_parts(job_.bundle, *image.image, job_.platform);
+    const auto diffs = diff_ids(job_.bundle, parts.config, image.names.front());
+    if (diffs.size() != parts.layers.size())
+      throw UnusualLayer(image.names.front() + " has blobs that are no layers");
+    const auto chain = chain_ids(diffs);
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+      layer_blobs_.insert(parts.layers[i].digest);
+      if (!known.insert(chain[i]).second) continue;
+      Layer layer{.chain = chain[i],
+                  .diff = diffs[i],
+                  .blob = parts.layers[i].digest,
+                  .parent = i == 0 ? std::string() : chain[i - 1].str(),
+                  .size = parts.layers[i].size};
+      if (there.contains(layer.chain.str())) {
+        layer.state = Layer::State::done;
+        if (job_.on_bytes) job_.on_bytes(layer.size);
+      }
+      layers_.push_back(std::move(layer));
+    }
+  }
+  std::stable_sort(layers_.begin(), layers_.end(),
+                   [](const Layer& a, const Layer& b) { return a.size > b.size; });
+}
+
+// A layer whose parent is there; with the lock held. What lies on a layer that is left to
+// containerd is left as well.
+std::optional<std::size_t> ContainerdUnpack::next_layer() {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i].state != Layer::State::waiting) continue;
+    const auto parent = std::find_if(layers_.begin(), layers_.end(), [&](const Layer& one) {
+      return one.chain.str() == layers_[i].parent;
+    });
+    if (parent == layers_.end() || parent->state == Layer::State::done ||
+        parent->state == Layer::State::left) {
+      if (parent != layers_.end()) layers_[i].parent_left = parent->state == Layer::State::left;
+      return i;
+    }
+  }
+  return {};
+}
+
+void ContainerdUnpack::work() {
+  std::unique_lock lock(mutex_);
+  const auto any_waiting = [this] {
+    return std::any_of(layers_.begin(), layers_.end(),
+                       [](const Layer& one) { return one.state == Layer::State::waiting; });
+  };
+  while (!failed_ && any_waiting()) {
+    const auto item = next_layer();
+    if (!item) {
+      changed_.wait(lock);
+      continue;
+    }
+    Layer& layer = layers_[*item];
+    layer.state = Layer::State::running;
+    lock.unlock();
+    std::string unusual;
+    if (!layer.parent_left) {
+      try {
+        with_context("unpack the layer " + layer.blob.short_hex(), [&] { unpack(layer); });
+      } catch (const UnusualLayer& why) {
+        unusual = why.what();
+      }
+    }
+    lock.lock();
+    const bool left = layer.parent_left || !unusual.empty();
+    if (!unusual.empty()) left_.push_back("the layer " + layer.blob.short_hex() + ": " + unusual);
+    layer.state = left ? Layer::State::left : Layer::State::done;
+    changed_.notify_all();
+  }
+}
+
+void ContainerdUnpack::unpack(const Layer& layer) {
+  const std::string key = kKeyPrefix + layer.chain.hex();
+  std::vector<std::string> prepare = {"prepare", "--mounts", key};
+  if (!layer.parent.empty()) prepare.push_back(layer.parent);
+  const std::string mounts = snapshots(prepare).output;
+  try {
+    const auto target = target_of_mounts(parse_json(mounts, "`ctr snapshots prepare --mounts`"));
+    LayerStream stream(job_.bundle.open_blob(layer.blob));
+    unpack_layer(stream, target);
+    if (const Digest got = stream.finish(); got != layer.diff)
+      throw Error(ExitCode::verification,
+                  "the layer " + layer.blob.str() + " unpacks to " + got.str() +
+                      ", but the image's config promises " + layer.diff.str(),
+                  "the image is broken where it came from; take another");
+    snapshots({"commit", layer.chain.str(), key});
+  } catch (...) {
+    // Not half a layer stays behind; when containerd is gone, the next run removes it.
+    run_ctr(access_, {"snapshots", "--snapshotter", kSnapshotter, "rm", key});
+    throw;
+  }
+  if (job_.on_bytes) job_.on_bytes(layer.size);
+}
+
+// Image by image, so that a killed run keeps what came.
+void ContainerdUnpack::bring_blobs() {
+  std::set<Digest> there = job_.whole;
+  for (const StreamImage& image : job_.images) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (failed_) return;
+    }
+    with_context("bring the content of " + image.names.front(), [&] {
+      images_.load(
+          [&](Sink& out) {
+            write_image_stream(job_.bundle, {image}, job_.platform, out, job_.on_bytes, there);
+          },
+          false);
+    });
+    for (const Digest& digest : image_blobs(job_.bundle, *image.image, job_.platform))
+      there.insert(digest);
+  }
+}
+
+// An import of the manifests and configs alone: containerd finds blobs and snapshots there and
+// ties them together for its garbage collector. From then on `ctr`'s own mark is not needed.
+void ContainerdUnpack::record() {
+  images_.load([this](Sink& out) {
+    write_image_stream(job_.bundle, job_.images, job_.platform, out, nullptr, layer_blobs_);
+  });
+  for_each_parallel(layers_.size(), kMostAtOnce, [this](std::size_t i) {
+    const Layer& layer = layers_[i];
+    if (layer.state == Layer::State::left) return;
+    // containerd notes it too, when it unpacks.
+    run_ctr_checked(access_, {"content", "label", layer.blob.str(),
+                              "containerd.io/uncompressed=" + layer.diff.str()});
+    unroot(layer);
+  });
+}
+
+void ContainerdUnpack::unroot(const Layer& layer) const {
+  snapshots({"label", layer.chain.str(), kNoRoot});
+}
+
+}  // namespace kbundle
