@@ -109,6 +109,9 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_mirror(app, globals);
   cli::add_install(app, globals);
   cli::add_serve(app, globals);
+  add_upgrade(app, globals);
+  add_certs(app, globals);
+  add_restore_etcd(app, globals);
   cli::add_version(app);
   // `--plain-http HOST BUNDLE`: a flag that may be repeated takes one value each time, not all that
   // follow.

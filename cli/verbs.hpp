@@ -29,6 +29,9 @@ void add_pull(CLI::App& app, const Globals& globals);
 void add_push(CLI::App& app, const Globals& globals);
 void add_install(CLI::App& app, const Globals& globals);
 void add_serve(CLI::App& app, const Globals& globals);
+void add_certs(CLI::App& app, const Globals& globals);
+void add_restore_etcd(CLI::App& app, const Globals& globals);
+void add_upgrade(CLI::App& app, const Globals& globals);
 void add_version(CLI::App& app);
 
 }  // namespace kbundle::cli

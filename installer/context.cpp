@@ -227,7 +227,7 @@ void resolve_context(Context& context) {
   if (resolver.empty() && kubelet.contains("resolvConf") && kubelet["resolvConf"].is_string())
     resolver = kubelet["resolvConf"];
   context.resolver = choose_resolver(context.host, resolver);
-  if (!context.master()) context.ticket = ticket_from(options);
+  if (!context.master() && !options.joined) context.ticket = ticket_from(options);
   const bool user_tolerates =
       kubelet_extra_arg(registration, "fail-swap-on") == "false" ||
       (kubelet.contains("failSwapOn") && kubelet["failSwapOn"] == Json(false));

@@ -32,6 +32,7 @@ inline constexpr const char* kubeadm_config = "/var/lib/kbundle/kubeadm.yaml";
 inline constexpr const char* resolver = "/var/lib/kbundle/resolv.conf";
 inline constexpr const char* cni_manifest = "/var/lib/kbundle/cni.yaml";
 inline constexpr const char* image_loading = "/var/lib/kbundle/image-loading.json";
+inline constexpr const char* backups = "/var/lib/kbundle/backup";
 inline constexpr const char* receipt = "/var/lib/kbundle/receipt.json";
 inline constexpr const char* join_ticket = "/var/lib/kbundle/join-ticket.json";
 inline constexpr const char* admin_config = "/etc/kubernetes/admin.conf";

@@ -15,6 +15,8 @@ namespace kbundle {
 struct InstallOptions {
   enum class Role { master, worker };
   Role role = Role::master;
+  /// The node is in its cluster already (see installed_node.hpp): no ticket is needed or written.
+  bool joined = false;
   /// Empty: the only *.tar.zst bundle in the current folder or beside the executable.
   std::filesystem::path bundle;
   TrustOptions trust;

@@ -80,6 +80,10 @@ struct KubernetesFacts {
   std::string control_plane_label;                ///< "node-role.kubernetes.io/master"
   std::vector<std::string> control_plane_taints;  ///< "node-role.kubernetes.io/master:NoSchedule"
   std::string kubelet_configmap;                  ///< "kubelet-config-1.18"
+  int kubelet_skew = 1;                           ///< minors a kubelet may be behind at an upgrade
+  bool upgrade_needs_crictl = false;              ///< of masters: kubeadm looks for images with it
+  std::string eviction_api;                       ///< "policy/v1beta1"
+  std::vector<std::string> certs_renew;           ///< after `kubeadm`: {"certs", "renew", "all"}
   std::string min_containerd;                     ///< "1.2", and below
   std::string max_containerd;  ///< "1.7": last line that serves this kubelet; or ""
 

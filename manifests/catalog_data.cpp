@@ -125,6 +125,10 @@ MinorRule minor_of(const YAML::Node& all) {
   facts.control_plane_label = get<std::string>(all, "control_plane_label");
   facts.control_plane_taints = get<Strings>(all, "control_plane_taints");
   facts.kubelet_configmap = get<std::string>(all, "kubelet_configmap");
+  facts.kubelet_skew = get<int>(all, "kubelet_skew");
+  facts.upgrade_needs_crictl = get<bool>(all, "upgrade_needs_crictl");
+  facts.eviction_api = get<std::string>(all, "eviction_api");
+  facts.certs_renew = get<Strings>(all, "certs_renew");
   facts.min_containerd = get<std::string>(all, "min_containerd");
   facts.max_containerd = get<std::string>(all, "max_containerd");
   return minor;

@@ -16,6 +16,8 @@ std::unique_ptr<Phase> make_programs_phase(Context& context);
 /// Whether this Kubernetes sends flannel broken checksums (kubernetes#88986), and what is done.
 bool needs_flannel_offload(const Context& context);
 std::unique_ptr<Phase> make_flannel_offload_phase(Context& context);
+/// One component of it alone: "kubeadm".
+std::unique_ptr<Phase> make_program_phase(Context& context, const std::string& component);
 std::unique_ptr<Phase> make_runtime_phase(Context& context);
 std::unique_ptr<Phase> make_images_phase(Context& context);
 /// Writes the one kubeadm configuration, and the resolver file where one is needed.

@@ -21,6 +21,12 @@ class ProgramsPhase final : public Phase {
       : Phase("programs", "kubeadm, kubelet, kubectl, CNI plugins", std::chrono::minutes(20)),
         context_(context),
         host_(context.host) {}
+  /// One component alone: an upgrade needs its kubeadm before anything else changes.
+  ProgramsPhase(Context& context, const std::string& only)
+      : Phase("programs/" + only, "the bundle's " + only, std::chrono::minutes(10)),
+        context_(context),
+        host_(context.host),
+        only_(only) {}
 
   PhaseCheck check() override {
     std::vector<std::string> actions;
@@ -33,7 +39,8 @@ class ProgramsPhase final : public Phase {
       if (host_.read(path) != text) actions.push_back(std::string("write ") + path);
     for (const auto& command : trust_commands(host_, placed()))
       actions.push_back("run " + to_shell(command));
-    if (host_.live() && !enabled()) actions.emplace_back("run systemctl enable kubelet.service");
+    if (only_.empty() && host_.live() && !enabled())
+      actions.emplace_back("run systemctl enable kubelet.service");
     if (actions.empty()) return PhaseCheck::done("all files are the bundle's");
     return PhaseCheck::todo("files of the bundle are put into place", actions);
   }
@@ -56,6 +63,7 @@ class ProgramsPhase final : public Phase {
       if (host_.read(path) != text) host_.write(path, text);
     if (!host_.live()) return;
     trust(host_, placed());
+    if (!only_.empty()) return;
     host_.run_checked({.argv = {"systemctl", "daemon-reload"}});
     host_.touching(Touch::unit, "kubelet.service");
     host_.run_checked({.argv = {"systemctl", "enable", "kubelet.service"}});
@@ -69,6 +77,7 @@ class ProgramsPhase final : public Phase {
     for (const FileRecord& file : context_.inventory.files) {
       if (!file.platform.architecture.empty() && !context_.platform.accepts(file.platform))
         continue;
+      if (!only_.empty() && file.component != only_) continue;
       const bool runtime_part = file.component == "containerd" || file.component == "runc";
       if (runtime_part && context_.options.runtime != "containerd") continue;
       if (file.component == "containerd" && own_runtime) continue;
@@ -83,6 +92,7 @@ class ProgramsPhase final : public Phase {
   // Units that the bundle does not bring itself.
   std::vector<std::pair<std::string, std::string>> units() const {
     std::vector<std::pair<std::string, std::string>> result;
+    if (!only_.empty()) return result;
     const auto from_bundle = [&](const std::string& path) {
       return std::any_of(context_.inventory.files.begin(), context_.inventory.files.end(),
                          [&](const FileRecord& file) { return file.path == path; });
@@ -132,12 +142,17 @@ class ProgramsPhase final : public Phase {
 
   Context& context_;
   Host& host_;
+  std::string only_;  // a component; empty: all
 };
 
 }  // namespace
 
 std::unique_ptr<Phase> make_programs_phase(Context& context) {
   return std::make_unique<ProgramsPhase>(context);
+}
+
+std::unique_ptr<Phase> make_program_phase(Context& context, const std::string& component) {
+  return std::make_unique<ProgramsPhase>(context, component);
 }
 
 }  // namespace kbundle

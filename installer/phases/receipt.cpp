@@ -37,7 +37,7 @@ class ReceiptPhase final : public Phase {
   PhaseCheck check() override {
     std::vector<std::string> actions;
     if (!receipt_holds()) actions.push_back(std::string("write ") + node_path::receipt);
-    if (context_.master()) {
+    if (context_.master() && !context_.options.joined) {
       // Some home folders are closed to root; that was tried, and said, once.
       const std::string target = home().folder + "/.kube/config";
       if (!context_.journal_ended(id()) && !host_.exists(target))
@@ -50,7 +50,7 @@ class ReceiptPhase final : public Phase {
   }
 
   void apply() override {
-    if (context_.master()) {
+    if (context_.master() && !context_.options.joined) {
       if (ticket_wanted()) write_ticket();
       offer_admin_config();
     }

@@ -1,0 +1,68 @@
+// kubeadm gives kube-proxy's DaemonSet the new image, and the cluster changes one node after the
+// other. A node is upgraded when its own is; that the cluster takes long is no failure of the
+// node's.
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "installer/upgrade_plan.hpp"
+
+namespace kbundle {
+namespace {
+
+constexpr auto kPatience = std::chrono::minutes(3);
+
+class KubeProxyPhase final : public Phase {
+ public:
+  explicit KubeProxyPhase(UpgradePlan& plan)
+      : Phase("kube-proxy", "this node's kube-proxy is renewed", std::chrono::minutes(5)),
+        context_(plan.context),
+        host_(plan.context.host) {}
+
+  PhaseCheck check() override {
+    if (context_.has_program("kubectl") && renewed())
+      return PhaseCheck::done("kube-proxy here is the new one");
+    return PhaseCheck::todo("the cluster renews kube-proxy", {"wait for " + wanted()});
+  }
+
+  void apply() override {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (!renewed()) {
+      if (std::chrono::steady_clock::now() >= end) {
+        context_.progress.warn("kube-proxy on this node is not " + wanted() +
+                               " yet; the cluster goes on renewing it");
+        return;
+      }
+      host_.pause(std::chrono::seconds(2), "kube-proxy as " + wanted());
+    }
+  }
+
+ private:
+  std::string wanted() const {
+    for (const std::string& image : context_.facts.images)
+      if (image.find("/kube-proxy:") != std::string::npos) return context_.renamed(image);
+    return {};
+  }
+
+  // "image ready" of each; none, where a site has another proxy.
+  bool renewed() const {
+    const auto pods =
+        host_.run(context_.kubectl({"-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy",
+                                    "--field-selector", "spec.nodeName=" + context_.node_name, "-o",
+                                    "jsonpath={range .items[*]}{.spec.containers[0].image} "
+                                    "{.status.containerStatuses[0].ready}{\"\\n\"}{end}"}));
+    if (!pods.ok()) return false;
+    for (const std::string& line : split(pods.output, '\n'))
+      if (!trim(line).empty() && trim(line) != wanted() + " true") return false;
+    return true;
+  }
+
+  Context& context_;
+  Host& host_;
+};
+
+}  // namespace
+
+std::unique_ptr<Phase> make_kube_proxy_phase(UpgradePlan& plan) {
+  return std::make_unique<KubeProxyPhase>(plan);
+}
+
+}  // namespace kbundle
