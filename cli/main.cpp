@@ -112,6 +112,9 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   add_upgrade(app, globals);
   add_certs(app, globals);
   add_restore_etcd(app, globals);
+  cli::add_repair(app, globals);
+  cli::add_status(app, globals);
+  cli::add_support_bundle(app, globals);
   cli::add_version(app);
   // `--plain-http HOST BUNDLE`: a flag that may be repeated takes one value each time, not all that
   // follow.

@@ -32,6 +32,9 @@ void add_serve(CLI::App& app, const Globals& globals);
 void add_certs(CLI::App& app, const Globals& globals);
 void add_restore_etcd(CLI::App& app, const Globals& globals);
 void add_upgrade(CLI::App& app, const Globals& globals);
+void add_repair(CLI::App& app, const Globals& globals);
+void add_status(CLI::App& app, const Globals& globals);
+void add_support_bundle(CLI::App& app, const Globals& globals);
 void add_version(CLI::App& app);
 
 }  // namespace kbundle::cli

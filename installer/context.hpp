@@ -1,6 +1,7 @@
 // What the phases of one install share.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,8 @@ struct Context {
   std::chrono::seconds kubectl_timeout{20};  ///< of one request; the command has three times that
   bool swap_tolerated = false;               ///< kubelet gets --fail-swap-on=false
   std::unique_ptr<Runtime> runtime;
+  std::map<Digest, std::vector<Digest>> image_blobs;  ///< by image, where no bundle can be asked
+  bool deep_images = false;  ///< every byte of the images' content is hashed, not only their sizes
   const Journal* journal = nullptr;  ///< nullptr: none yet, or a dry run without one
 
   Context(const InstallOptions& options_, const Inventory& inventory_, const Bundle* bundle_,

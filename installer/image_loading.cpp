@@ -191,8 +191,12 @@ ImagesState look_at_images(const Context& context, bool deep) {
     for (const std::string& name : looked.names)
       if (looked.why.empty())
         looked.why = wrong(present, name, context.runtime->listed_digest(*image));
-    if (context.bundle != nullptr)
+    if (context.bundle != nullptr) {
       looked.blobs = image_blobs(*context.bundle, *image, context.platform);
+    } else if (const auto known = context.image_blobs.find(image->digest);
+               known != context.image_blobs.end()) {
+      looked.blobs = known->second;
+    }
     for (const Digest& digest : looked.blobs)
       wanted.emplace(digest, *context.inventory.find_blob(digest));
     images.push_back(std::move(looked));
@@ -261,7 +265,7 @@ void load_images(Context& context, const ImagesState& state) {
     runtime.sync();
     remove_loading_mark(context.host);
   }
-  const auto now = state.missing.empty() ? state : look_at_images(context);
+  const auto now = state.missing.empty() ? state : look_at_images(context, context.deep_images);
   // Promise 1: what runs here has the digest that upstream has.
   if (!now.good()) {
     std::vector<std::string> lines;

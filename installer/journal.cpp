@@ -148,15 +148,19 @@ void Journal::apply(const Json& record) {
     plan_.unsigned_bundle = record.value("unsigned", false);
     has_plan_ = true;
     complete_ = false;
+    was_complete_ = false;
+    last_phase_.clear();
     begun_.clear();
     ended_.clear();
   } else if (type == "begin") {
-    begun_.insert(json_string(record, "phase", what));
+    last_phase_ = json_string(record, "phase", what);
+    begun_.insert(last_phase_);
     complete_ = false;
   } else if (type == "end") {
     ended_.insert(json_string(record, "phase", what));
   } else if (type == "finish") {
     complete_ = true;
+    was_complete_ = true;
   } else if (type == "undo") {
     undo_.push_back(record);
   } else if (type == "reset") {

@@ -52,6 +52,9 @@ class Journal {
   bool begun(const std::string& phase) const { return begun_.contains(phase); }
   bool ended(const std::string& phase) const { return ended_.contains(phase); }
   bool complete() const { return complete_; }
+  /// Whether the plan came to its end once, whatever was begun again since.
+  bool was_complete() const { return was_complete_; }
+  const std::string& last_phase() const { return last_phase_; }  ///< begun last; empty: none yet
   bool was_torn() const { return torn_; }
   /// What was there before a first touch (installer/undo.hpp), oldest first. Plans do not end them.
   const std::vector<Json>& undo_records() const { return undo_; }
@@ -81,6 +84,8 @@ class Journal {
   bool torn_ = false;
   bool has_plan_ = false;
   bool complete_ = false;
+  bool was_complete_ = false;
+  std::string last_phase_;
   PlanRecord plan_;
   std::set<std::string> begun_, ended_;
   std::vector<Json> undo_;

@@ -50,9 +50,10 @@ void add_open_pods(const Context& context, const std::string& space,
     const bool good = phase == "Running" && ready.find("false") == std::string::npos &&
                       ready.find("true") != std::string::npos;
     if (good) continue;
-    const std::string& why = waiting != "<none>" && !waiting.empty() ? waiting
-                             : init != "<none>" && !init.empty()     ? init
-                                                                     : phase;
+    const std::string why = waiting != "<none>" && !waiting.empty() ? waiting
+                            : init != "<none>" && !init.empty()     ? init
+                            : phase == "Running"                    ? "not ready"
+                                                                    : phase;
     open.push_back(printable(name) + " " + printable(why));
   }
   if (ours.empty()) open.push_back("no pods in " + space + " yet");

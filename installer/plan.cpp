@@ -3,7 +3,7 @@
 
 namespace kbundle {
 
-std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
+std::vector<std::unique_ptr<Phase>> make_host_phases(Context& context) {
   std::vector<std::unique_ptr<Phase>> plan;
   plan.push_back(make_host_phase(context));
   plan.push_back(make_programs_phase(context));
@@ -13,6 +13,12 @@ std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
   if (needs_flannel_offload(context)) plan.push_back(make_flannel_offload_phase(context));
   plan.push_back(make_runtime_phase(context));
   plan.push_back(make_images_phase(context));
+  return plan;
+}
+
+std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
+  auto plan = make_host_phases(context);
+  if (!context.host.live()) return plan;
   plan.push_back(make_kubeadm_config_phase(context));
   plan.push_back(make_coherence_phase(context));
   if (context.runtime->name() == "docker") plan.push_back(make_kubeadm_preflight_phase(context));

@@ -29,8 +29,14 @@ Json Receipt::to_json() const {
                          {"version", file.version},
                          {"mode", fmt::format("{:04o}", file.mode)}});
   Json image_list = Json::array();
-  for (const Image& image : images)
-    image_list.push_back({{"names", image.names}, {"digest", image.digest.str()}});
+  for (const Image& image : images) {
+    Json blobs = Json::object();
+    for (const auto& [digest, size] : image.blobs) blobs[digest.str()] = size;
+    image_list.push_back({{"names", image.names},
+                          {"digest", image.digest.str()},
+                          {"config", image.config.str()},
+                          {"blobs", blobs}});
+  }
   Json json = {{"format", kFormat},
                {"bundle", bundle},
                {"line", line},
@@ -91,9 +97,18 @@ Receipt Receipt::parse(std::string_view text, const std::string& what) {
       receipt.files.push_back({file.at("path"), Digest::parse(file.at("digest").get<std::string>()),
                                file.at("component"), file.at("version"),
                                octal(file.value("mode", ""))});
-    for (const Json& image : json.at("images"))
-      receipt.images.push_back({image.at("names").get<std::vector<std::string>>(),
-                                Digest::parse(image.at("digest").get<std::string>())});
+    for (const Json& image : json.at("images")) {
+      Image record{image.at("names").get<std::vector<std::string>>(),
+                   Digest::parse(image.at("digest").get<std::string>()),
+                   {},
+                   {}};
+      if (const std::string config = image.value("config", ""); !config.empty())
+        record.config = Digest::parse(config);
+      const Json blobs = image.value("blobs", Json::object());
+      for (const auto& [digest, size] : blobs.items())
+        record.blobs.emplace_back(Digest::parse(digest), size.get<std::uint64_t>());
+      receipt.images.push_back(std::move(record));
+    }
     receipt.installed = json.value("installed", "");
     return receipt;
   } catch (const Json::exception& error) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/digest.hpp"
@@ -23,7 +24,9 @@ struct Receipt {
   };
   struct Image {
     std::vector<std::string> names;
-    Digest digest;  ///< as Runtime::images() gives it: upstream's; of the config with Docker
+    Digest digest;  ///< upstream's
+    Digest config;  ///< of this platform: the image ID; empty: a receipt that does not tell
+    std::vector<std::pair<Digest, std::uint64_t>> blobs;  ///< of this platform, with their sizes
   };
 
   std::string bundle;  ///< id

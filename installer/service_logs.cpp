@@ -21,20 +21,6 @@ std::string indented_tail(const std::string& text, int count) {
   return result;
 }
 
-std::string file_tail(const std::filesystem::path& path) {
-  try {
-    const auto file = FileRandomSource::open(path);
-    const std::uint64_t size = std::min(file.size(), kTail);
-    std::string text(size, '\0');
-    const auto got = file.read_at(file.size() - size,
-                                  std::as_writable_bytes(std::span(text.data(), text.size())));
-    text.resize(got);
-    return text;
-  } catch (const Error&) {
-    return {};  // a log that vanished meanwhile tells nothing
-  }
-}
-
 // The information lines of klog ("I1121 03:01:15…") and logrus ("level=info") hide what matters.
 std::string without_information(const std::string& text) {
   std::string result;
@@ -72,11 +58,25 @@ std::string static_pod_logs(const Host& host, int lines) {
       const auto logs = host.list(folder + "/" + container);  // 0.log, 1.log, …
       if (logs.empty()) continue;
       const std::string path = folder + "/" + container + "/" + logs.back();
-      const auto text = indented_tail(without_information(file_tail(host.at(path))), lines);
+      const auto text = indented_tail(without_information(file_tail(host.at(path), kTail)), lines);
       if (!text.empty()) result += "last lines of " + path + ":\n" + text;
     }
   }
   return result;
+}
+
+std::string file_tail(const std::filesystem::path& path, std::uint64_t limit) {
+  try {
+    const auto file = FileRandomSource::open(path);
+    const std::uint64_t size = std::min(file.size(), limit);
+    std::string text(size, '\0');
+    const auto got = file.read_at(file.size() - size,
+                                  std::as_writable_bytes(std::span(text.data(), text.size())));
+    text.resize(got);
+    return text;
+  } catch (const Error&) {
+    return {};  // a log that vanished meanwhile tells nothing
+  }
 }
 
 }  // namespace kbundle

@@ -54,13 +54,13 @@ Journal look(const Host& host) {
   }
 }
 
+}  // namespace
+
 std::optional<CniFacts> cni_of(const Context& context) {
   const std::string name = split(context.inventory.cni, ' ').at(0);
   if (name == "none" || name == "file" || name.empty()) return std::nullopt;
   return Catalog::builtin().cni(context.facts, name, context.host.platform().architecture);
 }
-
-}  // namespace
 
 Session::Session(const InstallOptions& options, Progress& progress, bool whole_bundle)
     : host(options.root, options.keep_proxy),

@@ -18,6 +18,9 @@ namespace kbundle {
 /// when there is none or a choice; `usage` is the command that names one.
 std::filesystem::path find_bundle(const std::filesystem::path& given, const std::string& usage);
 
+/// What the catalog knows of the bundle's CNI add-on; nullopt for none, or one it does not know.
+std::optional<CniFacts> cni_of(const Context& context);
+
 /// Opens and checks the bundle, looks at the journal, decides the context. Changes nothing.
 /// Members refer to each other: it stays where it is. `options` must outlive it.
 struct Session {

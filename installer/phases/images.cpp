@@ -21,7 +21,7 @@ class ImagesPhase final : public Phase {
           actions.push_back("load " + name + " " + image->digest.short_hex());
       return PhaseCheck::todo("what the runtime holds is seen when it answers", actions);
     }
-    const auto state = look_at_images(context_);
+    const auto state = look_at_images(context_, context_.deep_images);
     for (const auto& [image, why] : state.missing)
       for (const std::string& name : image.names)
         actions.push_back("load " + name + " " + image.image->digest.short_hex() + " (" + why +
@@ -33,7 +33,7 @@ class ImagesPhase final : public Phase {
     return PhaseCheck::todo("images are loaded", actions);
   }
 
-  void apply() override { load_images(context_, look_at_images(context_)); }
+  void apply() override { load_images(context_, look_at_images(context_, context_.deep_images)); }
 
  private:
   Context& context_;

@@ -34,6 +34,8 @@ std::unique_ptr<Phase> make_cni_phase(Context& context);
 std::unique_ptr<Phase> make_ready_phase(Context& context);
 std::unique_ptr<Phase> make_receipt_phase(Context& context);
 
+/// Those before kubeadm: host settings, programs, runtime, images. What repair runs again.
+std::vector<std::unique_ptr<Phase>> make_host_phases(Context& context);
 /// All of them for this role, without those that do not apply.
 std::vector<std::unique_ptr<Phase>> make_plan(Context& context);
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "bundles/image_stream.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/kubeadm_config.hpp"
@@ -87,9 +88,15 @@ class ReceiptPhase final : public Phase {
         receipt.files.push_back({file.path, file.digest, file.component, file.version, file.mode});
     receipt.resolver = context_.resolver.path.empty() ? "/etc/resolv.conf" : context_.resolver.path;
     if (const auto digest = host_.digest(receipt.resolver)) receipt.resolver_digest = digest->str();
-    for (const ImageRecord* image : context_.images_for_role())
-      receipt.images.push_back(
-          {context_.names_on_node(*image), context_.runtime->listed_digest(*image)});
+    for (const ImageRecord* image : context_.images_for_role()) {
+      Receipt::Image record{context_.names_on_node(*image), image->digest, {}, {}};
+      for (const ImagePlatform& one : image->platforms)
+        if (context_.platform.accepts(one.platform)) record.config = one.config;
+      if (context_.bundle != nullptr)
+        for (const Digest& digest : image_blobs(*context_.bundle, *image, context_.platform))
+          record.blobs.emplace_back(digest, inventory.find_blob(digest)->size);
+      receipt.images.push_back(std::move(record));
+    }
     return receipt;
   }
 

@@ -6,9 +6,11 @@
 
 #include <cerrno>
 #include <sstream>
+#include <thread>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/parallel.hpp"
 #include "core/text.hpp"
 
 namespace kbundle {
@@ -111,6 +113,11 @@ std::vector<DamagedBlob> ContainerdImages::damaged_content(const std::vector<Blo
   const Host& host = access_.host;
   // A content store elsewhere (a proxy plugin) is not ours to judge.
   if (!host.exists(access_.root + kContent)) return {};
+  // The digests are remembered by Host: asked for below again, they cost nothing.
+  if (deep)
+    for_each_parallel(wanted.size(), std::thread::hardware_concurrency(), [&](std::size_t i) {
+      static_cast<void>(host.digest(blob_path(wanted[i].digest)));
+    });
   std::vector<DamagedBlob> damaged;
   for (const BlobRecord& blob : wanted) {
     const auto path = host.at(blob_path(blob.digest));
