@@ -54,7 +54,7 @@ const LockedFile* locked_file(const std::optional<Lock>& lock, const std::string
                      });
 }
 
-// kubeadm's, the add-on's, then the user's (with a lock: whatever else it names).
+// kubeadm's, the add-on's, the user's (with a lock: whatever else it names), and keepalived's.
 std::vector<WantedImage> wanted_images(const Settings& settings, const ResolvedCni& cni) {
   std::vector<WantedImage> wanted;
   for (const std::string& name : settings.facts.images) {
@@ -72,8 +72,11 @@ std::vector<WantedImage> wanted_images(const Settings& settings, const ResolvedC
     }
   }
   for (const std::string& name : extra) {
+    if (name == settings.facts.keepalived_image) continue;  // for fewer platforms
     wanted.push_back({Reference::parse(name), settings.platforms});
   }
+  if (const auto platforms = settings.keepalived_platforms(); !platforms.empty())
+    wanted.push_back({Reference::parse(settings.facts.keepalived_image), platforms});
   return merge_images(wanted);
 }
 

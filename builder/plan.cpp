@@ -48,6 +48,7 @@ std::string plan_text(const Settings& settings, const BuildOptions& options,
     }
   }
   images.insert(images.end(), settings.extra_images.begin(), settings.extra_images.end());
+  if (!settings.keepalived_platforms().empty()) images.push_back(settings.facts.keepalived_image);
   if (settings.lock) {  // what is locked counts, not what this catalog would take today
     images.clear();
     files.clear();

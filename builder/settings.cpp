@@ -22,6 +22,9 @@ std::filesystem::path beside_this_executable(const char* name) {
   return error ? std::filesystem::path(name) : self.parent_path() / name;
 }
 
+// What --without calls the image that holds the address of `install --vip`.
+constexpr const char* kKeepalived = "keepalived";
+
 void sort_once(std::vector<std::string>& words) {
   std::sort(words.begin(), words.end());
   words.erase(std::unique(words.begin(), words.end()), words.end());
@@ -62,6 +65,7 @@ void settle_without(Settings& settings, const BuildOptions& options, const Catal
        catalog.downloads(settings.facts, settings.platforms.front().architecture)) {
     known.push_back(each.component);
   }
+  known.emplace_back(kKeepalived);
   for (const std::string& component : settings.without) {
     if (std::find(known.begin(), known.end(), component) == known.end()) {
       usage(fmt::format("there is no program \"{}\" to leave out", printable(component)),
@@ -109,6 +113,21 @@ void settle_extra_images(Settings& settings, const BuildOptions& options) {
 }
 
 }  // namespace
+
+std::vector<Platform> Settings::keepalived_platforms() const {
+  if (std::find(without.begin(), without.end(), kKeepalived) != without.end()) return {};
+  if (lock && std::none_of(lock->images.begin(), lock->images.end(), [&](const LockedImage& image) {
+        return image.name == facts.keepalived_image;
+      }))
+    return {};
+  std::vector<Platform> result;
+  const auto& known = facts.keepalived_architectures;
+  for (const Platform& platform : platforms) {
+    if (std::find(known.begin(), known.end(), platform.architecture) != known.end())
+      result.push_back(platform);
+  }
+  return result;
+}
 
 std::string Settings::bundle_name() const {
   std::string name = "kubernetes-" + facts.version.str() + "-linux";

@@ -23,6 +23,9 @@ struct Settings {
   std::optional<Lock> lock;
   std::filesystem::path output_dir, cache_dir, sign_key, site_executable;
 
+  /// Those the image of `install --vip` comes along for; none with `--without keepalived`, or
+  /// when the lock was made without it.
+  std::vector<Platform> keepalived_platforms() const;
   std::string bundle_name() const;  ///< "kubernetes-v1.18.2-linux-amd64", without ".tar.zst"
   std::string line() const;         ///< "kubernetes-v1.18-linux-amd64"
 };

@@ -30,7 +30,8 @@ void add_build(CLI::App& app, const Globals& globals) {
   verb->add_option("--cni", options.cni, "flannel, none, or a manifest FILE of one's own")
       ->capture_default_str();
   verb->add_option("--without", options.without,
-                   "leave a program out: crictl, containerd, runc, ...")
+                   "leave a program out: crictl, containerd, runc, ...; keepalived\nis the image "
+                   "of install --vip")
       ->delimiter(',')
       ->type_name("PROGRAM");
   verb->add_option("--image", options.extra_images, "one more image (may be repeated)")

@@ -23,6 +23,7 @@ void add_install(CLI::App& app, const Globals& globals) {
       "  kbundle install --role master --node-ip 10.0.0.11 --key kbundle.pub --key-fingerprint "
       "...\n"
       "  kbundle install --role worker --join join-ticket.json\n"
+      "  kbundle install --role master --join join-ticket.json   # one more master\n"
       "Running the same command again continues where it stopped.");
   verb->callback([options, &globals] {
     ask_on_terminal(options->trust);

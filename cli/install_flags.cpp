@@ -16,7 +16,7 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
             options.role =
                 role == "master" ? InstallOptions::Role::master : InstallOptions::Role::worker;
           },
-          "what this node becomes: master (the first) or worker")
+          "what this node becomes: master (the first, or with --join\none more) or worker")
       ->type_name("{master,worker}")
       ->required();
   add_trust_flags(verb, options.trust);
@@ -43,7 +43,11 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
 
   auto* cluster = verb.add_option_group("the cluster (master; kubeadm's own flags)");
   cluster->add_option("--control-plane-endpoint", options.control_plane_endpoint,
-                      "a stable HOST[:PORT] for the API, if there will be more masters");
+                      "HOST[:PORT] of a load balancer, or a name, before all masters");
+  cluster->add_option("--vip", options.vip,
+                      "without a load balancer: a free address of the masters' network,\nwhich "
+                      "moves to a master that works");
+  cluster->add_flag("--schedulable", options.schedulable, "ordinary pods may run on this master");
   cluster->add_option("--pod-network-cidr", options.pod_network_cidr, "default: the CNI's own");
   cluster->add_option("--service-cidr", options.service_cidr, "default: 10.96.0.0/12");
   cluster->add_option("--service-dns-domain", options.service_dns_domain, "default: cluster.local");
@@ -54,12 +58,14 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
   cluster->add_option("--config", options.kubeadm_config,
                       "your own kubeadm documents (YAML), merged with kbundle's");
 
-  auto* join = verb.add_option_group("joining (worker)");
-  join->add_option("--join", options.join_ticket, "the master's join ticket")->type_name("FILE");
+  auto* join = verb.add_option_group("joining (a worker, or a further master)");
+  join->add_option("--join", options.join_ticket, "the join ticket of a master")->type_name("FILE");
   join->add_option("--join-endpoint", options.join_endpoint, "without a ticket: HOST:PORT");
   join->add_option("--token", options.token, "without a ticket: the bootstrap token");
   join->add_option("--discovery-token-ca-cert-hash", options.discovery_token_ca_cert_hash,
                    "without a ticket: sha256:...");
+  join->add_option("--certificate-key", options.certificate_key,
+                   "a master without a ticket: what the certificates are under");
 
   verb.add_option("--ignore-preflight-errors", options.ignore_preflight_errors,
                   "findings that shall not stop the install, by name, or all")

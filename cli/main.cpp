@@ -115,6 +115,7 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_repair(app, globals);
   cli::add_status(app, globals);
   cli::add_support_bundle(app, globals);
+  add_ticket(app, globals);
   cli::add_version(app);
   // `--plain-http HOST BUNDLE`: a flag that may be repeated takes one value each time, not all that
   // follow.

@@ -35,6 +35,7 @@ void add_upgrade(CLI::App& app, const Globals& globals);
 void add_repair(CLI::App& app, const Globals& globals);
 void add_status(CLI::App& app, const Globals& globals);
 void add_support_bundle(CLI::App& app, const Globals& globals);
+void add_ticket(CLI::App& app, const Globals& globals);
 void add_version(CLI::App& app);
 
 }  // namespace kbundle::cli

@@ -46,16 +46,63 @@ JoinTicket ticket_from(const InstallOptions& options) {
     ticket = JoinTicket::read(options.join_ticket);
   } else if (options.join_endpoint.empty()) {
     throw Error(ExitCode::usage, "a worker needs to know which cluster to join",
-                "give --join FILE with the join ticket of the master's install, or --join "
-                "HOST:PORT --token … --discovery-token-ca-cert-hash sha256:…");
+                "give --join FILE with the join ticket of a master (`kbundle ticket` makes a new "
+                "one), or --join HOST:PORT --token … --discovery-token-ca-cert-hash sha256:…");
   } else {
     ticket.endpoint = options.join_endpoint;
   }
   if (!options.token.empty()) ticket.token = options.token;
   if (!options.discovery_token_ca_cert_hash.empty())
     ticket.ca_cert_hash = options.discovery_token_ca_cert_hash;
-  validate(ticket, given.empty() || is_endpoint ? "--join" : given);
+  if (!options.certificate_key.empty()) ticket.certificate_key = options.certificate_key;
+  const std::string what = given.empty() || is_endpoint ? "--join" : given;
+  validate(ticket, what);
+  if (options.role == InstallOptions::Role::master && ticket.certificate_key.empty())
+    throw Error(ExitCode::usage,
+                what + ": joining as a master takes the certificate key, and there is none",
+                "on a master: kbundle ticket --masters -o join-ticket.json; copy that ticket");
   return ticket;
+}
+
+bool wants_to_join(const InstallOptions& options) {
+  return options.role == InstallOptions::Role::worker || !options.join_ticket.empty() ||
+         !options.join_endpoint.empty();
+}
+
+// The address that moves between the masters: the option's, or the ticket's.
+std::string settle_vip(const Context& context) {
+  const std::string& given = context.options.vip;
+  const std::string told = context.ticket ? context.ticket->vip : std::string();
+  if (!context.master()) {
+    if (!given.empty()) throw Error(ExitCode::usage, "--vip belongs to --role master");
+    return {};
+  }
+  if (!given.empty() && !is_ip_address(given))
+    throw Error(ExitCode::usage, "--vip must be an IP address, not \"" + printable(given) + "\"");
+  if (!given.empty() && !told.empty() && given != told)
+    throw Error(ExitCode::usage,
+                "--vip is " + given + ", but the cluster's is " + told + " (the join ticket says)",
+                "leave --vip out");
+  return first_of(given, told);
+}
+
+bool has_external_etcd(const std::vector<Json>& documents) {
+  const Json etcd = user_document(documents, "ClusterConfiguration").value("etcd", Json::object());
+  return etcd.is_object() && etcd.contains("external") && !etcd["external"].is_null();
+}
+
+void check_vip(const Context& context) {
+  // A node that stands has the image already.
+  if (context.vip.empty() || context.options.joined) return;
+  const auto& images = context.inventory.images;
+  const bool held = std::any_of(images.begin(), images.end(), [&](const ImageRecord& image) {
+    return !image.names.empty() && image.names.front() == context.facts.keepalived_image;
+  });
+  if (!held)
+    throw Error(ExitCode::usage,
+                "the bundle has no " + context.facts.keepalived_image + ", which holds --vip",
+                "build one without `--without keepalived`, or give --control-plane-endpoint with "
+                "the address of a load balancer of your own");
 }
 
 void check_addresses(const Context& context) {
@@ -129,7 +176,7 @@ std::vector<const ImageRecord*> Context::images_for_role() const {
         std::any_of(image.platforms.begin(), image.platforms.end(),
                     [&](const ImagePlatform& p) { return platform.accepts(p.platform); });
     if (!here || image.names.empty()) continue;
-    bool needed = true;
+    bool needed = image.names.front() != facts.keepalived_image || !vip.empty();
     if (!master() && std::find(facts.images.begin(), facts.images.end(), image.names.front()) !=
                          facts.images.end()) {
       const std::string repository = Reference::parse(image.names.front()).repository();
@@ -138,6 +185,22 @@ std::vector<const ImageRecord*> Context::images_for_role() const {
     if (needed) result.push_back(&image);
   }
   return result;
+}
+
+const std::vector<KubeadmPhase>& Context::kubeadm_phases() const {
+  if (initializes()) return facts.init_phases;
+  return master() ? facts.join_master_phases : facts.join_worker_phases;
+}
+
+bool Context::join_is_over() const {
+  if (!joins() || journal == nullptr) return false;
+  return journal->complete() || journal->ended(kubeadm_phases().back().id());
+}
+
+std::vector<std::string> Context::static_pods() const {
+  std::vector<std::string> pods = {"kube-apiserver", "kube-controller-manager", "kube-scheduler"};
+  if (!external_etcd) pods.emplace_back("etcd");
+  return pods;
 }
 
 bool Context::journal_ended(const std::string& phase) const {
@@ -151,14 +214,19 @@ std::string Context::api_endpoint() const {
   if (endpoint.empty() && cluster.contains("controlPlaneEndpoint") &&
       cluster["controlPlaneEndpoint"].is_string())
     endpoint = cluster["controlPlaneEndpoint"];
-  if (endpoint.empty()) {
-    const bool v6 = network.node_ip.find(':') != std::string::npos;
-    endpoint = v6 ? "[" + network.node_ip + "]" : network.node_ip;
-  }
+  if (endpoint.empty()) endpoint = vip;
+  if (endpoint.empty()) endpoint = network.node_ip;
+  if (is_ip_address(endpoint) && endpoint.find(':') != std::string::npos)
+    endpoint = "[" + endpoint + "]";
   const bool has_port =
       endpoint.rfind(':') != std::string::npos &&
       endpoint.rfind(':') > (endpoint.rfind(']') == std::string::npos ? 0 : endpoint.rfind(']'));
   return has_port ? endpoint : endpoint + ":" + std::to_string(kApiPort);
+}
+
+std::string Context::own_api() const {
+  const bool v6 = network.node_ip.find(':') != std::string::npos;
+  return (v6 ? "[" + network.node_ip + "]" : network.node_ip) + ":" + std::to_string(kApiPort);
 }
 
 Command Context::kubectl(std::vector<std::string> arguments) const {
@@ -171,12 +239,8 @@ Command Context::kubectl(std::vector<std::string> arguments) const {
   // 1.18's discovery cache does not follow --cache-dir: it is $HOME/.kube/cache.
   command.environment["HOME"] = cache;
   // The node's own API server: a load balancer in front of it may come later.
-  if (master() && !network.node_ip.empty()) {
-    const bool v6 = network.node_ip.find(':') != std::string::npos;
-    command.argv.push_back("--server=https://" +
-                           (v6 ? "[" + network.node_ip + "]" : network.node_ip) + ":" +
-                           std::to_string(kApiPort));
-  }
+  if (initializes() && !network.node_ip.empty())
+    command.argv.push_back("--server=https://" + own_api());
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   command.timeout = 3 * kubectl_timeout;
   return command;
@@ -185,21 +249,30 @@ Command Context::kubectl(std::vector<std::string> arguments) const {
 void resolve_context(Context& context) {
   const InstallOptions& options = context.options;
   context.platform = context.host.platform();
+  if (wants_to_join(options) && !options.joined) context.ticket = ticket_from(options);
+  context.vip = settle_vip(context);
+  if (options.schedulable && !context.master())
+    throw Error(ExitCode::usage, "--schedulable belongs to --role master");
   if (!options.kubeadm_config.empty()) {
     const std::string what = options.kubeadm_config.string();
     context.user_documents = yaml_documents(read_file(options.kubeadm_config, 1U << 20U), what);
-    check_user_documents(context.user_documents, context.facts, !context.master(), what);
+    check_user_documents(context.user_documents, context.facts,
+                         {.joins = context.joins(), .master = context.master()}, what);
   }
   const auto& documents = context.user_documents;
   const Json own =
-      user_document(documents, context.master() ? "InitConfiguration" : "JoinConfiguration");
+      user_document(documents, context.initializes() ? "InitConfiguration" : "JoinConfiguration");
   const Json cluster = user_document(documents, "ClusterConfiguration");
   const Json registration = own.value("nodeRegistration", Json::object());
 
+  const Json api = context.initializes() ? own : own.value("controlPlane", Json::object());
   std::string wanted =
-      first_of(options.node_ip, text_at(own, "localAPIEndpoint", "advertiseAddress"));
+      first_of(options.node_ip, text_at(api, "localAPIEndpoint", "advertiseAddress"));
   wanted = first_of(wanted, kubelet_extra_arg(registration, "node-ip"));
-  context.network = find_node_network(context.host, wanted);
+  context.network = find_node_network(context.host, wanted, context.vip);
+  context.external_etcd =
+      context.ticket ? context.ticket->external_etcd : has_external_etcd(documents);
+  check_vip(context);
   context.node_name = first_of(options.node_name, text_at(own, "nodeRegistration", "name"));
   if (context.node_name.empty()) context.node_name = context.host.hostname();
   context.node_name = to_lower(context.node_name);
@@ -227,7 +300,6 @@ void resolve_context(Context& context) {
   if (resolver.empty() && kubelet.contains("resolvConf") && kubelet["resolvConf"].is_string())
     resolver = kubelet["resolvConf"];
   context.resolver = choose_resolver(context.host, resolver);
-  if (!context.master() && !options.joined) context.ticket = ticket_from(options);
   const bool user_tolerates =
       kubelet_extra_arg(registration, "fail-swap-on") == "false" ||
       (kubelet.contains("failSwapOn") && kubelet["failSwapOn"] == Json(false));

@@ -38,6 +38,8 @@ inline constexpr const char* receipt = "/var/lib/kbundle/receipt.json";
 inline constexpr const char* join_ticket = "/var/lib/kbundle/join-ticket.json";
 inline constexpr const char* admin_config = "/etc/kubernetes/admin.conf";
 inline constexpr const char* kubelet_config = "/etc/kubernetes/kubelet.conf";
+inline constexpr const char* keepalived_config = "/etc/kubernetes/keepalived/keepalived.conf";
+inline constexpr const char* keepalived_manifest = "/etc/kubernetes/manifests/keepalived.yaml";
 }  // namespace node_path
 
 /// Everything below is decided before the first phase runs and stays as it is.
@@ -59,7 +61,9 @@ struct Context {
   ResolverChoice resolver;
   std::string bin_dir;               ///< --bin-dir; empty: programs are where the bundle puts them
   std::string volume_plugin_dir;     ///< instead of /usr/libexec/…; empty: /usr can be written
-  std::optional<JoinTicket> ticket;  ///< of a worker
+  std::optional<JoinTicket> ticket;  ///< of a node that joins
+  std::string vip;                   ///< moves between the masters; empty: none
+  bool external_etcd = false;        ///< the cluster's etcd is not kubeadm's static pods
   std::chrono::seconds kubectl_timeout{20};  ///< of one request; the command has three times that
   bool swap_tolerated = false;               ///< kubelet gets --fail-swap-on=false
   std::unique_ptr<Runtime> runtime;
@@ -77,6 +81,15 @@ struct Context {
         progress(progress_) {}
 
   bool master() const { return options.role == InstallOptions::Role::master; }
+  /// This node makes the cluster (the first master); otherwise it joins one.
+  bool initializes() const { return master() && !ticket; }
+  bool joins() const { return !initializes(); }
+  /// kubeadm's phases for what this node becomes, in order.
+  const std::vector<KubeadmPhase>& kubeadm_phases() const;
+  /// Whether a join went through to the end: its ticket is no longer needed.
+  bool join_is_over() const;
+  /// Static pods that kubeadm makes on this node: "kube-apiserver", …, and "etcd" unless external.
+  std::vector<std::string> static_pods() const;
   /// Where a program of the bundle lies on the node.
   std::string program(const std::string& component) const;
   /// Whether the program there is the bundle's, byte for byte; nothing else of that name is run.
@@ -91,8 +104,11 @@ struct Context {
   bool journal_ended(const std::string& phase) const;
   /// "HOST:PORT" the other nodes join at.
   std::string api_endpoint() const;
+  /// "ADDRESS:PORT" of this node's own API server, when it is a master.
+  std::string own_api() const;
 
-  /// kubectl with administrator's (or, on a worker, the kubelet's) credentials.
+  /// kubectl with administrator's (or, on a worker, the kubelet's) credentials. It asks the first
+  /// master's own API server; on nodes that joined, the cluster's endpoint.
   Command kubectl(std::vector<std::string> arguments) const;
 };
 

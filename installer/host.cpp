@@ -240,6 +240,31 @@ std::vector<InterfaceAddress> Host::addresses() const {
   return result;
 }
 
+void Host::poke(const std::string& address) const {
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  const sockaddr* target = nullptr;
+  socklen_t size = 0;
+  constexpr std::uint16_t kDiscard = 9;
+  if (::inet_pton(AF_INET, address.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(kDiscard);
+    target = reinterpret_cast<const sockaddr*>(&v4);
+    size = sizeof v4;
+  } else if (::inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(kDiscard);
+    target = reinterpret_cast<const sockaddr*>(&v6);
+    size = sizeof v6;
+  } else {
+    return;
+  }
+  const int fd = ::socket(target->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  (void)::sendto(fd, "", 0, 0, target, size);
+  ::close(fd);
+}
+
 Platform Host::platform() const {
   return Platform::of_host();
 }

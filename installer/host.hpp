@@ -89,6 +89,8 @@ class Host {
   virtual std::vector<InterfaceAddress> addresses() const;
   virtual Platform platform() const;
   std::string hostname() const;  ///< lower case
+  /// Sends an empty datagram to an address, so that the kernel looks for its neighbour.
+  virtual void poke(const std::string& address) const;
 
  private:
   std::filesystem::path root_;

@@ -54,6 +54,8 @@ PlanRecord make_record(const Context& context, const Bundle& bundle) {
   add("image-repository", options.image_repository);
   add("runtime", options.runtime);
   add("bin-dir", context.bin_dir);
+  add("vip", context.vip);
+  if (options.schedulable) add("schedulable", "true");
   if (context.ticket) {  // the token is a secret and may be another one later
     add("join", context.ticket->endpoint);
     add("discovery-token-ca-cert-hash", context.ticket->ca_cert_hash);
@@ -132,16 +134,17 @@ void fix_host(InstallOptions options, Progress& progress) {
 }
 
 void say_what_next(const Context& context, std::ostream& out) {
-  if (!context.master()) {
-    out << "node " << context.node_name << " has joined the cluster at " << context.ticket->endpoint
-        << "\n";
+  if (context.joins()) {
+    out << (context.master() ? "master " : "node ") << context.node_name
+        << " has joined the cluster at " << context.ticket->endpoint << "\n";
     return;
   }
   out << "the cluster is up: Kubernetes " << context.inventory.kubernetes_version << " on "
       << context.node_name << " (" << context.network.node_ip << ")\n"
-      << "join ticket for the workers: " << node_path::join_ticket
-      << " (a secret; good for 24 hours)\n"
-      << "on each worker: kbundle install --role worker --join join-ticket.json\n";
+      << "join ticket: " << node_path::join_ticket
+      << " (a secret; workers may join for 24 hours, masters for 2)\n"
+      << "on each other node: kbundle install --role worker|master --join join-ticket.json\n"
+      << "a new ticket, on any master: kbundle ticket --masters\n";
 }
 
 }  // namespace

@@ -26,7 +26,11 @@ struct InstallOptions {
   std::string token;
   std::string discovery_token_ca_cert_hash;  ///< "sha256:<hex>" of the CA's public key
 
-  std::string node_ip;                 ///< required when the host leaves a choice
+  std::string node_ip;          ///< required when the host leaves a choice
+  std::string certificate_key;  ///< of a joining master, without a ticket
+
+  std::string vip;                     ///< an address that moves between the masters
+  bool schedulable = false;            ///< a master that runs ordinary pods, too
   std::string control_plane_endpoint;  ///< "HOST[:PORT]"
   std::string pod_network_cidr;
   std::string service_cidr;

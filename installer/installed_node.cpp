@@ -24,6 +24,7 @@ InstallOptions installed_options(const Receipt& receipt, const Journal& journal)
   options.node_ip = receipt.node_ip;
   options.node_name = receipt.node_name;
   options.control_plane_endpoint = receipt.api_endpoint;
+  options.vip = receipt.vip;
   options.image_repository = receipt.image_repository;
   options.pod_network_cidr = receipt.pod_subnet;
   options.service_cidr = receipt.service_subnet;

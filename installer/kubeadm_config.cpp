@@ -131,6 +131,17 @@ void set_registration(Json& document, const KubeadmInputs& inputs) {
   const Json kubelet = user_document(inputs.user_documents, "KubeletConfiguration");
   if (inputs.never_collect_images && !kubelet.contains("imageGCHighThresholdPercent"))
     extra.set_default("image-gc-high-threshold", "100");
+  if (inputs.master && inputs.schedulable)
+    require(document, {"nodeRegistration", "taints"}, Json::array(), "that is --schedulable");
+}
+
+// The endpoint that the user's document names, with kubeadm's own default port.
+std::string with_port(const std::string& endpoint) {
+  const auto bracket = endpoint.rfind(']');
+  const auto colon = endpoint.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
+  return has_port ? endpoint : endpoint + ":6443";
 }
 
 Json init_configuration(const KubeadmInputs& inputs) {
@@ -159,7 +170,15 @@ Json cluster_configuration(const KubeadmInputs& inputs) {
     if (!value.empty()) require(document, path, value, "that is " + std::string(option));
   };
   is({"imageRepository"}, inputs.image_repository, "--image-repository");
-  is({"controlPlaneEndpoint"}, inputs.control_plane_endpoint, "--control-plane-endpoint");
+  Json& endpoint = document["controlPlaneEndpoint"];
+  const bool same = endpoint.is_string() &&
+                    with_port(endpoint.get<std::string>()) == inputs.control_plane_endpoint;
+  if (endpoint.is_null() || endpoint == Json("")) {
+    endpoint = inputs.control_plane_endpoint;
+  } else if (!same && inputs.endpoint_wanted) {
+    require(document, {"controlPlaneEndpoint"}, inputs.control_plane_endpoint,
+            "that is --control-plane-endpoint (or --vip)");
+  }
   is({"networking", "podSubnet"}, inputs.pod_subnet, "--pod-network-cidr");
   is({"networking", "serviceSubnet"}, inputs.service_subnet, "--service-cidr");
   is({"networking", "dnsDomain"}, inputs.dns_domain, "--service-dns-domain");
@@ -214,6 +233,13 @@ Json join_configuration(const KubeadmInputs& inputs) {
           "the join ticket says so");
   require(document, {"discovery", "bootstrapToken", "caCertHashes"},
           Json::array({inputs.ticket.ca_cert_hash}), "the join ticket says so");
+  if (inputs.master) {
+    require(document, {"controlPlane", "localAPIEndpoint", "advertiseAddress"}, inputs.node_ip,
+            "that is the node's address (--node-ip)");
+    set_default(document["controlPlane"]["localAPIEndpoint"], "bindPort", 6443);
+    require(document, {"controlPlane", "certificateKey"}, inputs.ticket.certificate_key,
+            "the join ticket says so");
+  }
   set_registration(document, inputs);
   return document;
 }
@@ -227,16 +253,15 @@ void refuse_unsupported(const std::vector<Json>& documents, const std::string& w
                     "\" is not supported yet, only \"" + text_of(only) + "\" is",
                 "take the value out of the file given by --config");
   };
-  const Json init = user_document(documents, "InitConfiguration");
-  const Json endpoint = init.value("localAPIEndpoint", Json());
-  if (endpoint.is_object())
-    refuse_other("localAPIEndpoint.bindPort", endpoint.value("bindPort", Json()), 6443);
+  const Json join = user_document(documents, "JoinConfiguration");
+  for (const Json& api : {user_document(documents, "InitConfiguration"),
+                          join.value("controlPlane", Json(Json::object()))}) {
+    const Json endpoint = api.is_object() ? api.value("localAPIEndpoint", Json()) : Json();
+    if (endpoint.is_object())
+      refuse_other("localAPIEndpoint.bindPort", endpoint.value("bindPort", Json()), 6443);
+  }
   const Json cluster = user_document(documents, "ClusterConfiguration");
   refuse_other("certificatesDir", cluster.value("certificatesDir", Json()), "/etc/kubernetes/pki");
-  const Json etcd = cluster.value("etcd", Json());
-  if (etcd.is_object() && !etcd.value("external", Json()).is_null())
-    throw Error(ExitCode::usage, what + ": etcd.external is not supported yet",
-                "take the value out of the file given by --config");
 }
 
 std::string random_bytes(std::size_t count) {
@@ -260,7 +285,7 @@ Json user_document(const std::vector<Json>& documents, const std::string& kind) 
 }
 
 void check_user_documents(const std::vector<Json>& documents, const KubernetesFacts& facts,
-                          bool worker, const std::string& what) {
+                          const NodeKind& node, const std::string& what) {
   std::vector<std::string> seen;
   for (const Json& document : documents) {
     if (!document.is_object() || !document.contains("kind") || !document["kind"].is_string() ||
@@ -283,20 +308,23 @@ void check_user_documents(const std::vector<Json>& documents, const KubernetesFa
     if (!known)
       throw Error(ExitCode::usage,
                   what + ": the kind " + printable(kind) + " is none that install reads");
-    for (const char* key : {"nodeRegistration", "localAPIEndpoint", "networking", "discovery",
-                            "apiServer", "dns", "etcd", "controllerManager", "scheduler"})
+    for (const char* key :
+         {"nodeRegistration", "localAPIEndpoint", "networking", "discovery", "controlPlane",
+          "apiServer", "dns", "etcd", "controllerManager", "scheduler"})
       if (document.contains(key) && !document[key].is_object() && !document[key].is_null())
         throw Error(ExitCode::usage, what + ": " + key + " is not a map");
   }
   refuse_unsupported(documents, what);
-  const char* other = worker ? "InitConfiguration" : "JoinConfiguration";
+  const char* other = node.joins ? "InitConfiguration" : "JoinConfiguration";
   if (std::find(seen.begin(), seen.end(), other) != seen.end())
-    throw Error(ExitCode::usage, what + ": " + other + " does not belong to --role " +
-                                     (worker ? "worker" : "master"));
+    throw Error(ExitCode::usage, what + ": " + other + " does not belong to " +
+                                     (!node.master ? "--role worker"
+                                      : node.joins ? "a master that joins"
+                                                   : "the first master"));
   const Json join = user_document(documents, "JoinConfiguration");
-  if (join.contains("controlPlane"))
-    throw Error(ExitCode::usage,
-                what + ": joining as a further control-plane node is not supported yet");
+  if (!node.master && join.contains("controlPlane"))
+    throw Error(ExitCode::usage, what + ": controlPlane does not belong to --role worker",
+                "take it out, or join with --role master");
 }
 
 std::string kubelet_extra_arg(const Json& registration, const std::string& name) {
@@ -308,7 +336,7 @@ std::string kubelet_extra_arg(const Json& registration, const std::string& name)
 
 std::string render_kubeadm_config(const KubeadmInputs& inputs) {
   std::vector<Json> documents;
-  if (inputs.worker) {
+  if (inputs.joins) {
     documents.push_back(join_configuration(inputs));
   } else {
     documents.push_back(init_configuration(inputs));

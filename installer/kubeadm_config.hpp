@@ -16,7 +16,8 @@ struct KubeadmInputs {
   explicit KubeadmInputs(const KubernetesFacts& facts_) : facts(facts_) {}
 
   const KubernetesFacts& facts;
-  bool worker = false;
+  bool joins = false;  ///< otherwise this node makes the cluster
+  bool master = true;
   std::string node_ip;          ///< what the API server advertises
   std::string kubelet_node_ip;  ///< `node_ip`, or both addresses of a dual-stack node
   std::string node_name;
@@ -26,12 +27,16 @@ struct KubeadmInputs {
   bool fail_swap_on = true;
   bool never_collect_images = false;  ///< the runtime cannot keep single images from the kubelet
   std::string volume_plugin_dir;  ///< where /usr cannot be written; empty: the default below /usr
+  /// "HOST:PORT", always set: masters may be added later. `endpoint_wanted`: an option said so,
+  /// and a user's document that says another is a contradiction.
   std::string control_plane_endpoint;
+  bool endpoint_wanted = false;
+  bool schedulable = false;                            ///< a master without its taint
   std::string pod_subnet, service_subnet, dns_domain;  ///< empty: kubeadm's default
   std::vector<std::string> cert_sans;
   std::string image_repository;
   std::string token, certificate_key;  ///< of a master
-  JoinTicket ticket;                   ///< of a worker
+  JoinTicket ticket;                   ///< of a node that joins
   std::vector<Json> user_documents;
 };
 
@@ -41,9 +46,14 @@ std::string render_kubeadm_config(const KubeadmInputs& inputs);
 
 /// The user's document of a kind ("ClusterConfiguration"), or an empty object.
 Json user_document(const std::vector<Json>& documents, const std::string& kind);
+/// What a node is to become, as far as the kinds of documents go.
+struct NodeKind {
+  bool joins = false;
+  bool master = true;
+};
 /// Checks that every document is of a kind and API version that this Kubernetes reads.
 void check_user_documents(const std::vector<Json>& documents, const KubernetesFacts& facts,
-                          bool worker, const std::string& what);
+                          const NodeKind& node, const std::string& what);
 /// A value of kubeletExtraArgs in either form (map or list); empty when absent.
 std::string kubelet_extra_arg(const Json& registration, const std::string& name);
 

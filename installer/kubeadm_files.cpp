@@ -197,6 +197,31 @@ bool whole_pod(const Json& pod) {
   return true;
 }
 
+// sa.key and sa.pub, which every master of a cluster has alike.
+void check_service_account(const Host& host, FilesState& state) {
+  const std::string key_file = std::string(kPki) + "sa.key";
+  const std::string public_file = std::string(kPki) + "sa.pub";
+  const auto key = host.read(key_file);
+  const auto published = host.read(public_file);
+  if (!key) {
+    state.missing.push_back(key_file);
+    state.identity_missing.push_back(key_file);
+  }
+  if (!published) state.missing.push_back(public_file);
+  const auto expected = service_account_public_key(host);
+  if (key && !expected) {
+    state.broken.push_back(key_file);
+    state.identity_broken.push_back(key_file);
+  }
+  if (published) {
+    const Bio bio = bio_over(*published);
+    const Key parsed(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+    if (!parsed || (expected && trim(*expected) != trim(*published)))
+      state.broken.push_back(public_file);
+  }
+  ERR_clear_error();
+}
+
 }  // namespace
 
 std::vector<std::string> with_other_halves(const std::vector<std::string>& files) {
@@ -230,47 +255,47 @@ std::vector<std::string> leaf_certificate_files() {
   return result;
 }
 
-FilesState check_certificates(const Host& host) {
+FilesState check_certificates(const Host& host, bool external_etcd) {
   FilesState state;
-  for (const char* authority : kAuthorities) check_pair(host, authority, true, state);
-  for (const char* leaf : kLeaves) check_pair(host, leaf, false, state);
+  const auto left_out = [&](std::string_view stem) {
+    return external_etcd && stem.find("etcd") != std::string_view::npos;
+  };
+  for (const char* authority : kAuthorities)
+    if (!left_out(authority)) check_pair(host, authority, true, state);
+  for (const char* leaf : kLeaves)
+    if (!left_out(leaf)) check_pair(host, leaf, false, state);
   if (state.broken.empty()) {
     for (const char* leaf : {"apiserver", "apiserver-kubelet-client"})
       check_signed(host, leaf, "ca", state);
     check_signed(host, "front-proxy-client", "front-proxy-ca", state);
     for (const char* leaf :
          {"etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"})
-      check_signed(host, leaf, "etcd/ca", state);
+      if (!external_etcd) check_signed(host, leaf, "etcd/ca", state);
   }
-  const std::string key_file = std::string(kPki) + "sa.key";
-  const std::string public_file = std::string(kPki) + "sa.pub";
-  const auto key = host.read(key_file);
-  const auto published = host.read(public_file);
-  if (!key) {
-    state.missing.push_back(key_file);
-    state.identity_missing.push_back(key_file);
-  }
-  if (!published) state.missing.push_back(public_file);
-  const auto expected = service_account_public_key(host);
-  if (key && !expected) {
-    state.broken.push_back(key_file);
-    state.identity_broken.push_back(key_file);
-  }
-  if (published) {
-    const Bio bio = bio_over(*published);
-    const Key parsed(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-    if (!parsed || (expected && trim(*expected) != trim(*published)))
-      state.broken.push_back(public_file);
-  }
-  ERR_clear_error();
+  check_service_account(host, state);
   return state;
 }
 
-FilesState check_kubeconfigs(const Host& host, bool super_admin) {
+FilesState check_shared_certificates(const Host& host, const std::string& ca_hash,
+                                     bool external_etcd) {
+  FilesState state;
+  for (const char* authority : kAuthorities)
+    if (!external_etcd || std::string_view(authority) != "etcd/ca")
+      check_pair(host, authority, true, state);
+  check_service_account(host, state);
+  const std::string file = std::string(kPki) + "ca.crt";
+  const auto text = host.read(file);
+  if (text && read_certificate(*text) && !ca_hash.empty() && ca_cert_hash(*text) != ca_hash) {
+    state.broken.push_back(file);
+    state.identity_broken.push_back(file);
+    state.ca_broken = true;
+  }
+  return state;
+}
+
+FilesState check_kubeconfigs(const Host& host, const std::vector<std::string>& names) {
   FilesState state;
   const std::string ca_base64 = base64_encode(host.read(std::string(kPki) + "ca.crt").value_or(""));
-  std::vector<std::string> names = {"admin", "kubelet", "controller-manager", "scheduler"};
-  if (super_admin) names.emplace_back("super-admin");
   for (const std::string& name : names) {
     const std::string file = "/etc/kubernetes/" + name + ".conf";
     const auto text = host.read(file);
@@ -281,6 +306,12 @@ FilesState check_kubeconfigs(const Host& host, bool super_admin) {
     }
   }
   return state;
+}
+
+FilesState check_kubeconfigs(const Host& host, bool super_admin) {
+  std::vector<std::string> names = {"admin", "kubelet", "controller-manager", "scheduler"};
+  if (super_admin) names.emplace_back("super-admin");
+  return check_kubeconfigs(host, names);
 }
 
 FilesState check_manifests(const Host& host, const std::vector<std::string>& names) {

@@ -18,16 +18,23 @@ struct FilesState {
   bool good() const { return missing.empty() && broken.empty(); }
 };
 
-/// Certificates parse, keys parse, and each key is its certificate's.
-FilesState check_certificates(const Host& host);
-/// admin, controller-manager, scheduler and kubelet (and super-admin) configurations parse, have
-/// their parts, a certificate with its key, and hold the CA that lies in pki/.
+/// Certificates parse, keys parse, and each key is its certificate's. With an external etcd its
+/// certificates are not kubeadm's, and not looked at.
+FilesState check_certificates(const Host& host, bool external_etcd = false);
+/// What the masters have in common: the CAs (of which `ca_hash` names the cluster's) and the
+/// service account's keys.
+FilesState check_shared_certificates(const Host& host, const std::string& ca_hash,
+                                     bool external_etcd);
+/// Configurations ("admin", "kubelet", "controller-manager", …) parse, have their parts, a
+/// certificate with its key, and hold the CA that lies in pki/.
+FilesState check_kubeconfigs(const Host& host, const std::vector<std::string>& names);
+/// Those of a master that stands.
 FilesState check_kubeconfigs(const Host& host, bool super_admin);
 /// Static pod manifests parse and are Pods. `names`: "kube-apiserver", "etcd", …
 FilesState check_manifests(const Host& host, const std::vector<std::string>& names);
 /// config.yaml parses and is a KubeletConfiguration; kubeadm-flags.env has its variable.
 FilesState check_kubelet_files(const Host& host);
-/// A joined worker's files: the kubelet's, its credentials, and the CA when it is there
+/// A joined node's files: the kubelet's, its credentials, and the CA when it is there
 /// (`ca_hash`: see ca_cert_hash(); empty: any).
 FilesState check_worker(const Host& host, const std::string& ca_hash);
 

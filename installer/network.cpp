@@ -48,7 +48,7 @@ std::optional<std::string> default_route_interface(const std::string& proc_net_r
   return std::nullopt;
 }
 
-NodeNetwork find_node_network(const Host& host, const std::string& wanted) {
+NodeNetwork find_node_network(const Host& host, const std::string& wanted, const std::string& vip) {
   NodeNetwork network;
   const auto comma = wanted.find(',');
   const std::string first(trim(wanted.substr(0, comma)));
@@ -58,8 +58,11 @@ NodeNetwork find_node_network(const Host& host, const std::string& wanted) {
       !addresses.empty() && std::all_of(addresses.begin(), addresses.end(),
                                         [](const auto& address) { return address.v6; });
   const bool want_v6 = first.empty() ? only_v6 : first.find(':') != std::string::npos;
-  for (const auto& address : addresses)
-    if (address.v6 == want_v6) network.candidates.push_back(address);
+  for (const auto& address : addresses) {
+    // keepalived sets it without a network.
+    const bool held = address.address == vip && address.prefix == (address.v6 ? 128 : 32);
+    if (address.v6 == want_v6 && !held) network.candidates.push_back(address);
+  }
   if (want_v6) {
     network.default_route = has_ipv6_default_route(host.read("/proc/net/ipv6_route").value_or(""));
   } else if (auto interface = default_route_interface(host.read("/proc/net/route").value_or(""))) {

@@ -29,8 +29,9 @@ struct NodeNetwork {
 
 /// `wanted`: --node-ip ("10.0.0.5", "fd00::5", or one of each with a comma, the first being the one
 /// the API server advertises) or the configuration's advertiseAddress, may be empty. A host without
-/// IPv4 is an IPv6 node.
-NodeNetwork find_node_network(const Host& host, const std::string& wanted);
+/// IPv4 is an IPv6 node. `vip`: an address that may be here at the moment and is no node's own.
+NodeNetwork find_node_network(const Host& host, const std::string& wanted,
+                              const std::string& vip = {});
 
 /// Interface of the default route in the text of /proc/net/route, if there is one.
 std::optional<std::string> default_route_interface(const std::string& proc_net_route);

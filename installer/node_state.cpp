@@ -40,7 +40,8 @@ void add_open_pods(const Context& context, const std::string& space,
     std::string name, phase, node, ready, waiting, init;
     if (!(in >> name >> phase >> node >> ready)) continue;
     in >> waiting >> init;
-    const bool coredns = space == "kube-system" && name.starts_with("coredns-");
+    const bool coredns =
+        context.initializes() && space == "kube-system" && name.starts_with("coredns-");
     if (node != context.node_name && !coredns) continue;
     // An ended pod comes to nothing any more; its owner makes another one.
     if (phase == "Failed" || phase == "Succeeded") continue;
@@ -58,9 +59,8 @@ void add_open_pods(const Context& context, const std::string& space,
   }
   if (ours.empty()) open.push_back("no pods in " + space + " yet");
   if (space != "kube-system" || !context.master()) return;
-  for (const char* name : {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
-    if (!ours.contains(std::string(name) + "-" + context.node_name))
-      open.push_back(std::string(name) + " not there");
+  for (const std::string& name : context.static_pods())
+    if (!ours.contains(name + "-" + context.node_name)) open.push_back(name + " not there");
 }
 
 }  // namespace

@@ -23,11 +23,13 @@ std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
   plan.push_back(make_coherence_phase(context));
   if (context.runtime->name() == "docker") plan.push_back(make_kubeadm_preflight_phase(context));
   for (auto& phase : make_kubeadm_phases(context)) plan.push_back(std::move(phase));
-  if (context.master()) {
+  if (context.initializes()) {
     if (context.resolver.no_nameserver) plan.push_back(make_coredns_phase(context));
     if (context.inventory.find_file("cni-manifest", context.platform) != nullptr)
       plan.push_back(make_cni_phase(context));
   }
+  // The first master's is there before anything asks for it (see make_kubeadm_phases).
+  if (context.joins() && !context.vip.empty()) plan.push_back(make_virtual_address_phase(context));
   plan.push_back(make_ready_phase(context));
   plan.push_back(make_receipt_phase(context));
   return plan;

@@ -60,6 +60,8 @@ Json Receipt::to_json() const {
                {"resolver", {{"path", resolver}, {"digest", resolver_digest}}},
                {"files", file_list},
                {"images", image_list}};
+  if (!vip.empty()) json["vip"] = vip;
+  if (external_etcd) json["external_etcd"] = true;
   if (!installed.empty()) json["installed"] = installed;
   return json;
 }
@@ -81,6 +83,8 @@ Receipt Receipt::parse(std::string_view text, const std::string& what) {
     receipt.node_name = json.at("node_name");
     receipt.node_ip = json.at("node_ip");
     receipt.api_endpoint = json.value("api_endpoint", "");
+    receipt.vip = json.value("vip", "");
+    receipt.external_etcd = json.value("external_etcd", false);
     receipt.image_repository = json.value("image_repository", "");
     receipt.pod_subnet = json.value("pod_subnet", "");
     receipt.service_subnet = json.value("service_subnet", "");

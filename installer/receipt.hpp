@@ -36,7 +36,9 @@ struct Receipt {
   std::string cni;   ///< "flannel v0.12.0", "none"
   std::string role;  ///< "master" or "worker"
   std::string node_name, node_ip;
-  std::string api_endpoint;      ///< "HOST:PORT" that the nodes reach the API at
+  std::string api_endpoint;  ///< "HOST:PORT" that the nodes reach the API at
+  std::string vip;           ///< the address that moves between the masters; empty: none
+  bool external_etcd = false;
   std::string image_repository;  ///< empty: upstream's names
   std::string pod_subnet, service_subnet;
   std::string bin_dir;  ///< --bin-dir; empty: below /usr

@@ -12,6 +12,7 @@
 #include "core/file.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
+#include "installer/network.hpp"
 
 namespace kbundle {
 namespace {
@@ -57,16 +58,29 @@ void validate(const JoinTicket& ticket, const std::string& what) {
                     printable(ticket.ca_cert_hash) + "\"",
                 hint);
   }
+  const std::string& key = ticket.certificate_key;
+  const bool hex = std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+  if (!key.empty() && (key.size() != 64 || !hex))
+    throw Error(ExitCode::usage, what + ": the certificate key must be 64 hex digits", hint);
+  if (!ticket.vip.empty() && !is_ip_address(ticket.vip))
+    throw Error(ExitCode::usage,
+                what + ": vip must be an IP address, not \"" + printable(ticket.vip) + "\"", hint);
 }
 
 std::string JoinTicket::serialize() const {
-  const Json json = {{"endpoint", endpoint},
-                     {"token", token},
-                     {"ca_cert_hash", ca_cert_hash},
-                     {"kubernetes_version", kubernetes_version},
-                     {"bundle", bundle},
-                     {"created", created},
-                     {"expires", expires}};
+  Json json = {{"endpoint", endpoint},
+               {"token", token},
+               {"ca_cert_hash", ca_cert_hash},
+               {"kubernetes_version", kubernetes_version},
+               {"bundle", bundle},
+               {"created", created},
+               {"expires", expires}};
+  if (!certificate_key.empty()) json["certificate_key"] = certificate_key;
+  if (!certificate_key_expires.empty()) json["certificate_key_expires"] = certificate_key_expires;
+  if (!vip.empty()) json["vip"] = vip;
+  if (external_etcd) json["external_etcd"] = true;
   return json.dump(2) + "\n";
 }
 
@@ -81,6 +95,15 @@ JoinTicket JoinTicket::parse(std::string_view text, const std::string& what) {
     ticket.bundle = json_string(json, "bundle", what);
     ticket.created = json_string(json, "created", what);
     ticket.expires = json_string(json, "expires", what);
+    const auto optional = [&](const char* key) {
+      return json.contains(key) ? json_string(json, key, what) : std::string();
+    };
+    ticket.certificate_key = optional("certificate_key");
+    ticket.certificate_key_expires = optional("certificate_key_expires");
+    ticket.vip = optional("vip");
+    ticket.external_etcd = json.contains("external_etcd") && json["external_etcd"] == Json(true);
+    if (!ticket.certificate_key_expires.empty())
+      (void)parse_rfc3339(ticket.certificate_key_expires, what);
     (void)parse_rfc3339(ticket.created, what);
     (void)parse_rfc3339(ticket.expires, what);
   } catch (const Error& error) {

@@ -1,4 +1,5 @@
-// What a worker needs to know to join. It holds a secret (the bootstrap token): mode 0600.
+// What a node needs to know to join. It holds secrets (the bootstrap token, and for masters the
+// certificate key): mode 0600.
 #pragma once
 
 #include <filesystem>
@@ -15,6 +16,11 @@ struct JoinTicket {
   std::string bundle;              ///< id of the master's bundle
   std::string created;             ///< RFC 3339: the master's clock
   std::string expires;             ///< RFC 3339: the token's end
+  /// For masters: what the cluster's certificates are uploaded under; empty: for workers only.
+  std::string certificate_key;
+  std::string certificate_key_expires;  ///< RFC 3339; empty: not known
+  std::string vip;                      ///< the address that moves between the masters
+  bool external_etcd = false;           ///< the cluster's etcd is not on the masters
 
   std::string serialize() const;
   /// Error{usage} naming `what` and the field that is wrong.

@@ -137,6 +137,8 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
 
   KubernetesFacts facts = minor->facts;
   facts.version = *version;
+  facts.keepalived_image = data_->keepalived_image;
+  facts.keepalived_architectures = data_->keepalived_architectures;
   facts.image_repository = need_rule(data_->repositories, *version, "image repository").repository;
   const CorednsRule& coredns = need_rule(data_->coredns_paths, *version, "CoreDNS path");
   facts.coredns_custom_path = coredns.custom_path;

@@ -47,6 +47,7 @@ struct KubeadmPhase {
   bool takes_config = true;              ///< gets --config
   std::vector<std::string> extra_flags;  ///< e.g. "--upload-certs"
   bool own_wait = false;   ///< hidden in this version: kbundle waits itself (wait-control-plane)
+  bool hidden = false;     ///< of join: run as `kubeadm join` with all other phases skipped
   std::string id() const;  ///< "certs/all"
 };
 
@@ -61,7 +62,7 @@ struct KubernetesFacts {
   std::string kubeadm_api;                ///< "kubeadm.k8s.io/v1beta2"
   bool extra_args_as_list = false;        ///< v1beta4: extraArgs are name/value lists
   std::vector<KubeadmPhase> init_phases;  ///< in order, without preflight
-  std::vector<KubeadmPhase> join_worker_phases;
+  std::vector<KubeadmPhase> join_worker_phases, join_master_phases;
   std::string cri_socket_prefix;            ///< "" or "unix://"
   std::vector<std::string> binaries_error;  ///< programs kubeadm's preflight wants
   std::vector<std::string> binaries_warning;
@@ -73,6 +74,8 @@ struct KubernetesFacts {
   bool needs_bridge_nf = true;
   bool knows_cgroup_v2 = false;  ///< false: a cgroup v1 hierarchy is needed
   std::string cgroup_v1_host;    ///< "ok", "warning" or "error"
+  std::string keepalived_image;  ///< holds the address of --vip
+  std::vector<std::string> keepalived_architectures;
   int min_cpu = 2;
   int min_memory_mb = 1700;
   std::vector<int> master_ports;

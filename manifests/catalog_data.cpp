@@ -47,6 +47,8 @@ KubeadmPhase phase_of(const std::string& text) {
   for (const std::string& word : split(text, ' ')) {
     if (word == "WAIT") {
       phase.own_wait = true;
+    } else if (word == "HIDDEN") {
+      phase.hidden = true;
     } else if (word.starts_with("--")) {
       phase.extra_flags.push_back(word);
     } else {
@@ -108,6 +110,7 @@ MinorRule minor_of(const YAML::Node& all) {
   facts.extra_args_as_list = get<bool>(all, "extra_args_as_list");
   facts.init_phases = phases_of(need(all, "init_phases"));
   facts.join_worker_phases = phases_of(need(all, "join_worker_phases"));
+  facts.join_master_phases = phases_of(need(all, "join_master_phases"));
   facts.cri_socket_prefix = get<std::string>(all, "cri_socket_prefix");
   facts.binaries_error = get<Strings>(all, "binaries_error");
   facts.binaries_warning = get<Strings>(all, "binaries_warning");
@@ -172,6 +175,9 @@ Catalog::Data Catalog::Data::parse(std::string_view yaml, std::string_view what)
         data.kubelet_flags_gone.push_back({version_of(get<std::string>(node, "from") + ".0"),
                                            get<std::vector<std::string>>(node, "flags")});
       }
+      const YAML::Node address = need(root, "virtual_address");
+      data.keepalived_image = get<std::string>(address, "image");
+      data.keepalived_architectures = get<std::vector<std::string>>(address, "architectures");
       YAML::Node all(YAML::NodeType::Map);
       for (const auto& node : need(root, "minors")) {
         for (const auto& entry : node) all[entry.first.as<std::string>()] = entry.second;

@@ -68,6 +68,8 @@ struct Catalog::Data {
   std::vector<ProgramRule> programs;
   std::vector<CniRule> cni;
   std::vector<FlagsGone> kubelet_flags_gone;
+  std::string keepalived_image;
+  std::vector<std::string> keepalived_architectures;
   std::vector<MinorRule> minors;  ///< oldest first
 
   /// Error{internal} naming `what` and the key: the file is the project's own.

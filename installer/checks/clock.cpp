@@ -61,10 +61,18 @@ void check_clock(const Context& context, Findings& findings) {
                    "the clock says " + shown + ", before the master wrote the join ticket (" +
                        context.ticket->created + ")",
                    fix);
-  if (now - tolerance >= expires && !context.journal_ended("kubelet-start"))
+  if (context.join_is_over()) return;
+  const std::string renew = std::string("on a master: kbundle ticket ") +
+                            (context.master() ? "--masters " : "") +
+                            "-o join-ticket.json; copy the new ticket";
+  if (now - tolerance >= expires)
     findings.error("JoinTicket", "the join ticket's token ended at " + context.ticket->expires,
-                   "on the master: kbundle install --role master … --only-phase bootstrap-token, "
-                   "then --only-phase receipt; copy the new ticket");
+                   renew);
+  const std::string& key_end = context.ticket->certificate_key_expires;
+  if (context.master() && !key_end.empty() &&
+      !context.journal_ended("control-plane-prepare/download-certs") &&
+      now - tolerance >= parse_rfc3339(key_end, "the join ticket"))
+    findings.error("JoinTicket", "the join ticket's certificate key ended at " + key_end, renew);
 }
 
 }  // namespace kbundle

@@ -63,7 +63,7 @@ void check_names(const Context& context, Findings& findings) {
     findings.error("Hostname", "the node name " + name + " does not resolve",
                    "echo '" + address + " " + name + "' >> /etc/hosts");
   }
-  if (!context.host.live() || (!context.master() && !context.ticket)) return;
+  if (!context.host.live() || (context.joins() && !context.ticket)) return;
   const std::string endpoint = context.api_endpoint();
   const std::string host = endpoint.substr(0, endpoint.rfind(':'));
   if (!host.empty() && host.front() != '[' && !is_ip_address(host) && !resolves(context, host))

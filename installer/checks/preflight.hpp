@@ -42,19 +42,20 @@ class Findings {
 };
 
 // The groups.
-void check_machine(const Context& context, Findings& findings);    ///< CPU, memory, architecture
-void check_kernel(const Context& context, Findings& findings);     ///< version, modules, sysctl
-void check_cgroups(const Context& context, Findings& findings);    ///< v1 or v2, controllers
-void check_storage(const Context& context, Findings& findings);    ///< disk against budgets
-void check_mounts(const Context& context, Findings& findings);     ///< read-only, noexec
-void check_system(const Context& context, Findings& findings);     ///< programs, swap, units
-void check_clock(const Context& context, Findings& findings);      ///< against bundle and ticket
-void check_runtimes(const Context& context, Findings& findings);   ///< fit, and how many
-void check_network(const Context& context, Findings& findings);    ///< addresses, names, ports
-void check_cidrs(const Context& context, Findings& findings);      ///< networks that overlap, MTU
-void check_firewall(const Context& context, Findings& findings);   ///< what would cut pods off
-void check_security(const Context& context, Findings& findings);   ///< SELinux, fapolicyd, AppArmor
-void check_proxies(const Context& context, Findings& findings);    ///< in the environment, in units
+void check_machine(const Context& context, Findings& findings);   ///< CPU, memory, architecture
+void check_kernel(const Context& context, Findings& findings);    ///< version, modules, sysctl
+void check_cgroups(const Context& context, Findings& findings);   ///< v1 or v2, controllers
+void check_storage(const Context& context, Findings& findings);   ///< disk against budgets
+void check_mounts(const Context& context, Findings& findings);    ///< read-only, noexec
+void check_system(const Context& context, Findings& findings);    ///< programs, swap, units
+void check_clock(const Context& context, Findings& findings);     ///< against bundle and ticket
+void check_runtimes(const Context& context, Findings& findings);  ///< fit, and how many
+void check_network(const Context& context, Findings& findings);   ///< addresses, names, ports
+void check_cidrs(const Context& context, Findings& findings);     ///< networks that overlap, MTU
+void check_firewall(const Context& context, Findings& findings);  ///< what would cut pods off
+void check_security(const Context& context, Findings& findings);  ///< SELinux, fapolicyd, AppArmor
+void check_proxies(const Context& context, Findings& findings);   ///< in the environment, in units
+void check_virtual_address(const Context& context, Findings& findings);  ///< --vip
 void check_leftovers(const Context& context, Findings& findings);  ///< another cluster's remains
 
 /// Whether the install that the journal tells of is the one at hand, so that its remains are ours.

@@ -45,8 +45,38 @@ class KubeletFinalizePhase final : public KubeadmPhaseBase {
   void apply() override { run_kubeadm(); }
 };
 
-bool has_super_admin(const Context& context) {
-  return context.facts.version >= Version{1, 29, 0, ""};
+// A joining node's kubelet.conf comes from its bootstrap.
+std::vector<std::string> kubeconfig_names(const Context& context) {
+  std::vector<std::string> names = {"admin", "controller-manager", "scheduler"};
+  if (!context.initializes()) return names;
+  names.emplace_back("kubelet");
+  if (context.facts.version >= Version{1, 29, 0, ""}) names.emplace_back("super-admin");
+  return names;
+}
+
+// Phases that leave files, of init and of join; nullptr for others.
+std::unique_ptr<Phase> make_phase_of_files(Context& context, const KubeadmPhase& phase) {
+  const std::string id = phase.id();
+  const bool external = context.external_etcd;
+  const auto files = [&](std::function<FilesState(const Host&)> look) {
+    return make_files_phase(context, phase, std::move(look));
+  };
+  if (id == "control-plane-prepare/download-certs")
+    return files([external, hash = context.ticket ? context.ticket->ca_cert_hash : std::string()](
+                     const Host& host) { return check_shared_certificates(host, hash, external); });
+  if (id == "certs/all" || id == "control-plane-prepare/certs")
+    return files([external](const Host& host) { return check_certificates(host, external); });
+  if (id == "kubeconfig/all" || id == "control-plane-prepare/kubeconfig")
+    return files([names = kubeconfig_names(context)](const Host& host) {
+      return check_kubeconfigs(host, names);
+    });
+  if (id == "control-plane/all" || id == "control-plane-prepare/control-plane")
+    return files([](const Host& host) {
+      return check_manifests(host, {"kube-apiserver", "kube-controller-manager", "kube-scheduler"});
+    });
+  if (id == "etcd/local")
+    return files([](const Host& host) { return check_manifests(host, {"etcd"}); });
+  return nullptr;
 }
 
 std::unique_ptr<Phase> make_phase(Context& context, const KubeadmPhase& phase) {
@@ -57,27 +87,19 @@ std::unique_ptr<Phase> make_phase(Context& context, const KubeadmPhase& phase) {
     arguments.insert(arguments.end(), words);
     return arguments;
   };
+  if (auto files = make_phase_of_files(context, phase)) return files;
   if (id == "kubelet-start") return make_kubelet_start_phase(context, phase);
-  if (phase.own_wait || id == "wait-control-plane") return make_wait_phase(context, phase);
-  if (id == "certs/all") return make_files_phase(context, phase, check_certificates);
-  if (id == "kubeconfig/all")
-    return make_files_phase(context, phase,
-                            [super_admin = has_super_admin(context)](const Host& host) {
-                              return check_kubeconfigs(host, super_admin);
-                            });
-  if (id == "control-plane/all")
-    return make_files_phase(context, phase, [](const Host& host) {
-      return check_manifests(host, {"kube-apiserver", "kube-controller-manager", "kube-scheduler"});
-    });
-  if (id == "etcd/local")
-    return make_files_phase(context, phase,
-                            [](const Host& host) { return check_manifests(host, {"etcd"}); });
+  if (id == "check-etcd") return make_check_etcd_phase(context, phase);
+  if (id == "control-plane-join/etcd" || id == "etcd-join")
+    return make_etcd_join_phase(context, phase);
+  if (id == "wait-control-plane" || id == "kubelet-wait-bootstrap")
+    return make_wait_phase(context, phase);
   if (id == "kubelet-finalize/all") return std::make_unique<KubeletFinalizePhase>(context, phase);
   if (id == "upload-config/all")
     return std::make_unique<ObjectsPhase>(
         context, phase,
         Lookups{in_system({"configmap", "kubeadm-config", context.facts.kubelet_configmap})});
-  if (id == "mark-control-plane")
+  if (id == "mark-control-plane" || id == "control-plane-join/mark-control-plane")
     return std::make_unique<ObjectsPhase>(
         context, phase,
         Lookups{{"get", "node", "-o", "name", "-l", context.facts.control_plane_label,
@@ -96,9 +118,16 @@ std::unique_ptr<Phase> make_phase(Context& context, const KubeadmPhase& phase) {
 
 std::vector<std::unique_ptr<Phase>> make_kubeadm_phases(Context& context) {
   std::vector<std::unique_ptr<Phase>> result;
-  const auto& phases =
-      context.master() ? context.facts.init_phases : context.facts.join_worker_phases;
-  for (const KubeadmPhase& phase : phases) result.push_back(make_phase(context, phase));
+  for (const KubeadmPhase& phase : context.kubeadm_phases()) {
+    const std::string id = phase.id();
+    const bool of_etcd = id == "etcd/local" || id == "check-etcd" || id == "etcd-join" ||
+                         id == "control-plane-join/etcd";
+    if (of_etcd && context.external_etcd) continue;
+    // What kubeadm does after this wait goes through the cluster's endpoint.
+    if (id == "wait-control-plane" && context.initializes() && !context.vip.empty())
+      result.push_back(make_virtual_address_phase(context));
+    result.push_back(make_phase(context, phase));
+  }
   return result;
 }
 

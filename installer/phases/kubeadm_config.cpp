@@ -62,20 +62,24 @@ class KubeadmConfigPhase final : public Phase {
     const auto text = host_.read(node_path::kubeadm_config);
     if (!text) return false;
     const auto secrets = earlier_secrets();
-    if (context_.master() && (secrets.token.empty() || secrets.certificate_key.empty()))
+    if (context_.initializes() && (secrets.token.empty() || secrets.certificate_key.empty()))
       return false;
-    if (context_.master() ? context_.journal_ended("certs/all") : joined()) return true;
+    if (context_.initializes() ? context_.journal_ended("certs/all") : joined()) return true;
     return render(secrets.token, secrets.certificate_key) == *text;
   }
 
+  // Each of a joining master's phases asks the cluster with the ticket's token.
   bool joined() const {
+    if (context_.master() && !context_.join_is_over()) return false;
     return check_worker(host_, context_.ticket ? context_.ticket->ca_cert_hash : std::string())
         .good();
   }
 
   std::string render(const std::string& token, const std::string& certificate_key) const {
     KubeadmInputs inputs(context_.facts);
-    inputs.worker = !context_.master();
+    inputs.joins = context_.joins();
+    inputs.master = context_.master();
+    inputs.schedulable = context_.options.schedulable;
     inputs.node_ip = context_.network.node_ip;
     inputs.kubelet_node_ip = context_.network.kubelet_node_ip();
     inputs.volume_plugin_dir = context_.volume_plugin_dir;
@@ -87,12 +91,15 @@ class KubeadmConfigPhase final : public Phase {
     // From 1.23 on the kubelet heeds what the runtime says of an image (CRI's `pinned`).
     inputs.never_collect_images =
         context_.facts.version.minor < 23 || !context_.runtime->tells_of_pins();
-    inputs.control_plane_endpoint = context_.options.control_plane_endpoint;
+    inputs.control_plane_endpoint = context_.api_endpoint();
+    inputs.endpoint_wanted =
+        !context_.options.control_plane_endpoint.empty() || !context_.vip.empty();
     inputs.pod_subnet = context_.pod_subnet;
     inputs.service_subnet = context_.service_subnet;
     inputs.dns_domain = context_.dns_domain;
     for (const std::string& name : split(context_.options.apiserver_cert_extra_sans, ','))
       if (!trim(name).empty()) inputs.cert_sans.emplace_back(trim(name));
+    if (!context_.vip.empty()) inputs.cert_sans.push_back(context_.vip);
     inputs.image_repository = context_.image_repository.empty() ? context_.facts.image_repository
                                                                 : context_.image_repository;
     inputs.token = token;

@@ -59,7 +59,10 @@ class FilesPhase final : public KubeadmPhaseBase {
   }
 
  private:
-  bool cluster_stands() const { return context_.journal_ended("wait-control-plane"); }
+  // What all masters share is downloaded again by one that joins.
+  bool cluster_stands() const {
+    return context_.initializes() && context_.journal_ended("wait-control-plane");
+  }
   bool begun() const { return context_.journal != nullptr && context_.journal->begun(id()); }
 
   // A CA that is made anew voids every certificate below it.
@@ -78,6 +81,9 @@ class FilesPhase final : public KubeadmPhaseBase {
         if (broken) files.insert(files.end(), {certificate, key});
       }
     }
+    // With an external etcd its certificates are the site's own.
+    if (context_.external_etcd)
+      std::erase_if(files, [](const auto& file) { return file.find("etcd") != std::string::npos; });
     std::sort(files.begin(), files.end());
     files.erase(std::unique(files.begin(), files.end()), files.end());
     std::erase_if(files, [&](const std::string& file) { return !host_.exists(file); });

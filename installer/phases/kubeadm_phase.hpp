@@ -39,8 +39,12 @@ std::unique_ptr<Phase> make_files_phase(Context& context, KubeadmPhase phase,
                                         std::function<FilesState(const Host&)> look);
 /// The kubelet gets its configuration and is started; on a node that joins it also bootstraps.
 std::unique_ptr<Phase> make_kubelet_start_phase(Context& context, KubeadmPhase phase);
-/// Waits that kubeadm hides in this version: for the API server, or for a joining node's
-/// credentials.
+/// Waits that kubeadm hides in this version: for the API server ("wait-control-plane"), or for a
+/// joining node's credentials ("kubelet-wait-bootstrap").
 std::unique_ptr<Phase> make_wait_phase(Context& context, KubeadmPhase phase);
+/// Every member of the cluster's etcd answers, before another one is added to it.
+std::unique_ptr<Phase> make_check_etcd_phase(Context& context, KubeadmPhase phase);
+/// This master's etcd becomes a member of the cluster's; see etcd_join.cpp.
+std::unique_ptr<Phase> make_etcd_join_phase(Context& context, KubeadmPhase phase);
 
 }  // namespace kbundle

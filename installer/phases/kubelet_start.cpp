@@ -37,7 +37,7 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
       return;
     }
     for (const std::string& file : state.broken) host_.remove(file);
-    if (context_.master()) {
+    if (context_.initializes()) {
       run_kubeadm();
     } else {
       join_cluster();
@@ -46,7 +46,7 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
 
  private:
   FilesState look() const {
-    if (context_.master()) return check_kubelet_files(host_);
+    if (context_.initializes()) return check_kubelet_files(host_);
     FilesState state =
         check_worker(host_, context_.ticket ? context_.ticket->ca_cert_hash : std::string());
     // Where a later phase waits for the bootstrap, this one is done without the node's own
@@ -64,7 +64,7 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
   }
 
   bool later_phase_waits() const {
-    const auto& phases = context_.facts.join_worker_phases;
+    const auto& phases = context_.kubeadm_phases();
     return std::any_of(phases.begin(), phases.end(), [](const KubeadmPhase& phase) {
       return phase.id() == "kubelet-wait-bootstrap";
     });
@@ -72,7 +72,7 @@ class KubeletStartPhase final : public KubeadmPhaseBase {
 
   // kubeadm removes it at its end, unless it is killed there.
   bool bootstrap_left_over() const {
-    return !context_.master() && !later_phase_waits() && host_.exists(kBootstrapConfig);
+    return context_.joins() && !later_phase_waits() && host_.exists(kBootstrapConfig);
   }
 
   bool running() const {

@@ -28,6 +28,8 @@ std::unique_ptr<Phase> make_coherence_phase(Context& context);
 std::unique_ptr<Phase> make_kubeadm_preflight_phase(Context& context);
 /// kubeadm's own phases, one each, as this version orders them.
 std::vector<std::unique_ptr<Phase>> make_kubeadm_phases(Context& context);
+/// keepalived in a static pod: the address of --vip goes to a master whose API server answers.
+std::unique_ptr<Phase> make_virtual_address_phase(Context& context);
 /// Takes the forward plugin out of the Corefile; part of the plan only without a nameserver.
 std::unique_ptr<Phase> make_coredns_phase(Context& context);
 std::unique_ptr<Phase> make_cni_phase(Context& context);

@@ -83,7 +83,7 @@ class ProgramsPhase final : public Phase {
       if (file.component == "containerd" && own_runtime) continue;
       // The host's containerd comes with the runc it was tested with.
       if (file.component == "runc" && own_runtime && has_runc) continue;
-      if (file.component == "cni-manifest" && !context_.master()) continue;
+      if (file.component == "cni-manifest" && !context_.initializes()) continue;
       result.push_back(&file);
     }
     return result;

@@ -14,13 +14,12 @@
 #include "bundles/image_stream.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/join_secrets.hpp"
 #include "installer/kubeadm_config.hpp"
 #include "installer/phases/phases.hpp"
 
 namespace kbundle {
 namespace {
-
-constexpr auto kTokenLife = std::chrono::hours(24);
 
 // A person's home folder, by number: a static executable has no name service.
 struct Home {
@@ -43,7 +42,7 @@ class ReceiptPhase final : public Phase {
       const std::string target = home().folder + "/.kube/config";
       if (!context_.journal_ended(id()) && !host_.exists(target))
         actions.push_back("write " + target + " (0600)");
-      if (ticket_wanted())
+      if (context_.initializes() && ticket_wanted())
         actions.push_back(std::string("write ") + node_path::join_ticket + " (0600)");
     }
     if (actions.empty()) return PhaseCheck::done(std::string(node_path::receipt) + " is there");
@@ -52,7 +51,7 @@ class ReceiptPhase final : public Phase {
 
   void apply() override {
     if (context_.master() && !context_.options.joined) {
-      if (ticket_wanted()) write_ticket();
+      if (context_.initializes() && ticket_wanted()) write_ticket();
       offer_admin_config();
     }
     if (receipt_holds()) return;
@@ -75,6 +74,8 @@ class ReceiptPhase final : public Phase {
     receipt.node_name = context_.node_name;
     receipt.node_ip = context_.network.node_ip;
     receipt.api_endpoint = context_.api_endpoint();
+    receipt.vip = context_.vip;
+    receipt.external_etcd = context_.external_etcd;
     receipt.image_repository = context_.image_repository;
     receipt.pod_subnet = context_.pod_subnet;
     receipt.service_subnet = context_.service_subnet;
@@ -171,23 +172,30 @@ class ReceiptPhase final : public Phase {
   }
 
   JoinTicket make_ticket() const {
+    const KeptSecrets secrets = kept_secrets(host_.read(node_path::kubeadm_config).value_or(""));
     JoinTicket ticket;
     ticket.endpoint = context_.api_endpoint();
-    ticket.token = kept_secrets(host_.read(node_path::kubeadm_config).value_or("")).token;
+    ticket.token = secrets.token;
+    ticket.certificate_key = secrets.certificate_key;
     ticket.ca_cert_hash = ca_cert_hash(host_.read("/etc/kubernetes/pki/ca.crt").value_or(""));
     ticket.kubernetes_version = context_.inventory.kubernetes_version;
     ticket.bundle = context_.bundle != nullptr ? context_.bundle->id() : std::string();
+    ticket.vip = context_.vip;
+    ticket.external_etcd = context_.external_etcd;
     return ticket;
   }
 
+  // What `kbundle ticket` wrote there holds as well: other secrets, the same cluster.
   bool ticket_holds() const {
     const auto text = host_.read(node_path::join_ticket);
     if (!text || !host_.exists("/etc/kubernetes/pki/ca.crt")) return false;
     try {
-      JoinTicket kept = JoinTicket::parse(*text, node_path::join_ticket);
-      kept.created.clear();
-      kept.expires.clear();
-      return kept.serialize() == make_ticket().serialize();
+      const auto cluster = [](JoinTicket ticket) {
+        ticket.token = ticket.certificate_key = ticket.certificate_key_expires = {};
+        ticket.created = ticket.expires = {};
+        return ticket.serialize();
+      };
+      return cluster(JoinTicket::parse(*text, node_path::join_ticket)) == cluster(make_ticket());
     } catch (const Error&) {
       return false;
     }
@@ -196,26 +204,21 @@ class ReceiptPhase final : public Phase {
   // `--only-phase bootstrap-token` gave the same token a new life: `--only-phase receipt` says so.
   bool ticket_wanted() const { return context_.options.only_phase == id() || !ticket_holds(); }
 
-  // The token's own end, as the cluster has it (its life may be the user's, or half over).
-  std::chrono::system_clock::time_point token_end(const std::string& token) const {
-    const auto guess = std::chrono::system_clock::now() + kTokenLife;
-    if (!host_.live() || !context_.has_program("kubectl")) return guess;
-    const auto secret = host_.run(context_.kubectl({"-n", "kube-system", "get", "secret",
-                                                    "bootstrap-token-" + split(token, '.').at(0),
-                                                    "-o", "jsonpath={.data.expiration}"}));
-    if (!secret.ok() || secret.output.empty()) return guess;
-    try {
-      return parse_rfc3339(base64_decode(trim(secret.output), "expiration"), "expiration");
-    } catch (const Error&) {
-      return guess;
-    }
-  }
-
   void write_ticket() const {
     JoinTicket ticket = make_ticket();
     const auto now = std::chrono::system_clock::now();
+    const auto kubectl = [this](const std::vector<std::string>& arguments) -> CommandResult {
+      if (!host_.live() || !context_.has_program("kubectl")) {
+        CommandResult none;
+        none.exit_status = 1;
+        return none;
+      }
+      return host_.run(context_.kubectl(arguments));
+    };
     ticket.created = rfc3339(now);
-    ticket.expires = rfc3339(token_end(ticket.token));
+    ticket.expires = rfc3339(token_end(kubectl, ticket.token).value_or(now + kTokenLife));
+    ticket.certificate_key_expires =
+        rfc3339(certificate_key_end(kubectl).value_or(now + kCertificateKeyLife));
     host_.write(node_path::join_ticket, ticket.serialize(), 0600);
   }
 

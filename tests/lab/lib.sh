@@ -17,6 +17,8 @@ NETNS=$LAB_ID                     # the daemon's network namespace: bridges, rul
 KUBELET_SYSCTLS=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops
                  kernel.keys.root_maxkeys kernel.keys.root_maxbytes)
 
+INOTIFY_INSTANCES=1024            # raised while any lab runs
+
 NODES=(master worker)
 declare -A NODE_ADDRESS=([master]=10.77.0.11 [worker]=10.77.0.12)
 AIRGAP=10.77.0                    # every node; no way out

@@ -34,6 +34,8 @@ IMAGES=(
     "coredns:1.6.7                    coredns  oci-index"
 )
 FLANNEL_IMAGES=("quay.io/coreos/flannel:v0.12.0-amd64  flannel  docker")
+# Of --vip: the same for each version.
+ADDRESS_IMAGES=("docker.io/osixia/keepalived:2.0.20  keepalived  docker-list")
 
 # The manifest as its project published it; the second path is the project's older name.
 FLANNEL_MANIFEST=github.com/coreos/flannel@v0.12.0

@@ -30,6 +30,8 @@ IMAGES=(
 )
 FLANNEL_IMAGES=("ghcr.io/flannel-io/flannel:v0.27.4                     flannel      oci-index"
                 "ghcr.io/flannel-io/flannel-cni-plugin:v1.8.0-flannel1  flannel-cni  oci-index")
+# Of --vip: the same for each version.
+ADDRESS_IMAGES=("docker.io/osixia/keepalived:2.0.20  keepalived  docker-list")
 
 # v0.27.4's manifest is v0.28.4's but for the tags of the two images.
 FLANNEL_MANIFEST=github.com/flannel-io/flannel@v0.28.4

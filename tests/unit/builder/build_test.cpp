@@ -80,11 +80,12 @@ TEST_CASE("a build leaves a verified bundle and everything beside it") {
   bundle.verify_deep(site.progress);
   const Inventory& inventory = bundle.inventory();
   CHECK(bundle.id() == report.id);
-  CHECK(inventory.images.size() == 8);
+  CHECK(inventory.images.size() == 9);
   CHECK(inventory.images[0].names[0] == "k8s.gcr.io/kube-apiserver:v1.18.2");
   CHECK(media_type::is_index(inventory.images[0].media_type));
   CHECK(inventory.images[7].names[0] == "quay.io/coreos/flannel:v0.12.0-amd64");
   CHECK(media_type::is_manifest(inventory.images[7].media_type));
+  CHECK(inventory.images[8].names[0] == "docker.io/osixia/keepalived:2.0.20");
   CHECK(inventory.line == "kubernetes-v1.18-linux-amd64");
   CHECK(inventory.cni == "flannel v0.12.0");
   CHECK(inventory.budgets.disk_runtime > 0);
@@ -108,7 +109,7 @@ TEST_CASE("a build leaves a verified bundle and everything beside it") {
   CHECK(report.summary().find(report.key_fingerprint) != std::string::npos);
   const Json origins = parse_json(
       read_file(site.options.output_dir / "kubernetes-v1.18.2-linux-amd64.report.json"), "report");
-  CHECK(origins["images"].size() == 8);
+  CHECK(origins["images"].size() == 9);
   CHECK(origins["images"][0]["resolvedAt"] == "k8s.gcr.io/kube-apiserver:v1.18.2");
 }
 
@@ -155,7 +156,7 @@ TEST_CASE("a mirror's word for a digest is told, and recorded, as not compared")
   const std::string flannel = "quay.io/coreos/flannel:v0.12.0-amd64";
   BuildReport report = site.run();
   CHECK(report.not_compared == 7);
-  CHECK(report.summary().find("7 of 8 images not compared with upstream") != std::string::npos);
+  CHECK(report.summary().find("7 of 9 images not compared with upstream") != std::string::npos);
   CHECK(compared(pause) == "no");
   CHECK(compared(flannel) == "upstream");
   const auto digest = sha256(site.upstream.documents[pause].first).str();
@@ -275,7 +276,7 @@ TEST_CASE("two architectures in one bundle") {
   const BuildReport report = site.run();
   CHECK(report.bundle.filename() == "kubernetes-v1.18.2-linux-amd64-arm64.tar.zst");
   const Bundle bundle = site.open(report.bundle);
-  CHECK(bundle.inventory().images.size() == 9);
+  CHECK(bundle.inventory().images.size() == 10);
   CHECK(bundle.inventory().images[0].platforms.size() == 2);
   CHECK(bundle.inventory().find_file("kubelet", {"linux", "arm64", ""}) != nullptr);
 }
@@ -300,7 +301,7 @@ TEST_CASE("without, extra images and one's own network manifest") {
   write_file(manifest,
              "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: \"r.example/cni:1\"}]}\n");
   site.options.cni = manifest.string();
-  site.options.without = {"crictl"};
+  site.options.without = {"crictl", "keepalived"};
   site.options.extra_images = {"busybox:1"};
   const BuildReport report = site.run();
   const Bundle bundle = site.open(report.bundle);

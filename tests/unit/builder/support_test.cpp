@@ -121,6 +121,7 @@ void MemoryUpstream::add_v1_18_2() {
   const Catalog& catalog = Catalog::builtin();
   const KubernetesFacts facts = catalog.facts("v1.18.2");
   for (const std::string& image : facts.images) add_image(image, {"amd64", "arm64"});
+  add_image(facts.keepalived_image, {"amd64", "arm64"});
   std::string manifest;
   for (const std::string architecture : {"amd64", "arm64"}) {
     const std::string image = "quay.io/coreos/flannel:v0.12.0-" + architecture;

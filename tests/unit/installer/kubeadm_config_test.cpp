@@ -130,7 +130,8 @@ TEST_CASE("contradictions are named") {
 TEST_CASE("documents of another kind or version are refused") {
   const auto f = facts("v1.34.4");
   const auto check = [&](const std::string& yaml, bool worker = false) {
-    check_user_documents(yaml_documents(yaml, "user"), f, worker, "user");
+    check_user_documents(yaml_documents(yaml, "user"), f, {.joins = worker, .master = !worker},
+                         "user");
   };
   CHECK_THROWS_AS(check("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"), Error);
   CHECK_THROWS_AS(check("apiVersion: v1\nkind: Pod\n"), Error);
@@ -146,7 +147,7 @@ TEST_CASE("settings that the installer does not follow are refused by name") {
   const auto message = [&](const std::string& yaml) -> std::string {
     try {
       check_user_documents(yaml_documents("apiVersion: kubeadm.k8s.io/v1beta4\n" + yaml, "user"), f,
-                           false, "user");
+                           {}, "user");
     } catch (const Error& error) {
       CHECK(error.code() == ExitCode::usage);
       return error.message();
@@ -159,7 +160,7 @@ TEST_CASE("settings that the installer does not follow are refused by name") {
   const std::string init = "kind: InitConfiguration\n";
   const std::string cluster = "kind: ClusterConfiguration\n";
   CHECK(names(init + "localAPIEndpoint: {bindPort: 7443}\n", "localAPIEndpoint.bindPort"));
-  CHECK(names(cluster + "etcd: {external: {endpoints: [a]}}\n", "etcd.external"));
+  CHECK(message(cluster + "etcd: {external: {endpoints: [a]}}\n").empty());
   CHECK(names(cluster + "certificatesDir: /srv/pki\n", "certificatesDir"));
   CHECK(message(init + "localAPIEndpoint: {bindPort: 6443}\n").empty());
   CHECK(message(cluster + "certificatesDir: /etc/kubernetes/pki\netcd: {local: {dataDir: /d}}\n")
@@ -169,14 +170,63 @@ TEST_CASE("settings that the installer does not follow are refused by name") {
 TEST_CASE("a worker's configuration holds the ticket") {
   const auto f = facts("v1.18.2");
   auto in = inputs(f);
-  in.worker = true;
-  in.ticket = {
-      "10.0.0.1:6443", "abcdef.0123456789abcdef", "sha256:" + std::string(64, 'a'), "", "", "", ""};
+  in.joins = true;
+  in.master = false;
+  in.ticket.endpoint = "10.0.0.1:6443";
+  in.ticket.token = "abcdef.0123456789abcdef";
+  in.ticket.ca_cert_hash = "sha256:" + std::string(64, 'a');
   const auto documents = rendered(in);
   REQUIRE(documents.size() == 1);
   const Json& token = documents[0]["discovery"]["bootstrapToken"];
   CHECK(token["apiServerEndpoint"] == "10.0.0.1:6443");
   CHECK(token["caCertHashes"][0] == "sha256:" + std::string(64, 'a'));
+}
+
+TEST_CASE("a joining master's configuration holds its own address and the key") {
+  const auto f = facts("v1.34.4");
+  auto in = inputs(f);
+  in.joins = true;
+  in.ticket.endpoint = "10.0.0.1:6443";
+  in.ticket.token = "abcdef.0123456789abcdef";
+  in.ticket.ca_cert_hash = "sha256:" + std::string(64, 'a');
+  in.ticket.certificate_key = std::string(64, '7');
+  in.schedulable = true;
+  auto documents = rendered(in);
+  REQUIRE(documents.size() == 1);
+  CHECK(documents[0]["controlPlane"]["localAPIEndpoint"]["advertiseAddress"] == "10.0.0.5");
+  CHECK(documents[0]["controlPlane"]["certificateKey"] == std::string(64, '7'));
+  CHECK(documents[0]["nodeRegistration"]["taints"] == Json::array());
+  // The user's document is merged, and a contradiction named.
+  const std::string head = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n";
+  in.user_documents = yaml_documents(
+      head +
+          "nodeRegistration: {imagePullPolicy: Never}\ncontrolPlane: {localAPIEndpoint: "
+          "{advertiseAddress: 10.0.0.5}}\n",
+      "user");
+  documents = rendered(in);
+  CHECK(documents[0]["nodeRegistration"]["imagePullPolicy"] == "Never");
+  in.user_documents = yaml_documents(
+      head + "controlPlane: {localAPIEndpoint: {advertiseAddress: 10.0.0.6}}\n", "user");
+  CHECK(message_of(in).find("10.0.0.6") != std::string::npos);
+  in.user_documents = yaml_documents(head + "nodeRegistration: {taints: [{key: a}]}\n", "user");
+  CHECK(message_of(in).find("--schedulable") != std::string::npos);
+}
+
+TEST_CASE("the cluster's endpoint is always set, and the user's own stays") {
+  const auto f = facts("v1.18.2");
+  auto in = inputs(f);
+  in.control_plane_endpoint = "10.0.0.5:6443";
+  const auto endpoint = [&] {
+    return user_document(rendered(in), "ClusterConfiguration")["controlPlaneEndpoint"];
+  };
+  CHECK(endpoint() == "10.0.0.5:6443");
+  const std::string head = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n";
+  in.user_documents = yaml_documents(head + "controlPlaneEndpoint: api.site\n", "user");
+  in.control_plane_endpoint = "api.site:6443";
+  CHECK(endpoint() == "api.site");
+  in.control_plane_endpoint = "10.0.0.100:6443";
+  in.endpoint_wanted = true;
+  CHECK(message_of(in).find("api.site") != std::string::npos);
 }
 
 TEST_CASE("tokens have kubeadm's form and differ") {

@@ -145,20 +145,31 @@ TEST_CASE("flannel gets the node's interface and the pod network, nothing else c
 }
 
 TEST_CASE("a join ticket survives the way, and only whole ones are taken") {
-  const JoinTicket ticket{"10.0.0.5:6443",
-                          "abcdef.0123456789abcdef",
-                          "sha256:" + std::string(64, 'a'),
-                          "v1.18.2",
-                          "sha256:" + std::string(64, 'b'),
-                          "2026-01-01T00:00:00Z",
-                          "2026-01-02T00:00:00Z"};
+  JoinTicket ticket;
+  ticket.endpoint = "10.0.0.5:6443";
+  ticket.token = "abcdef.0123456789abcdef";
+  ticket.ca_cert_hash = "sha256:" + std::string(64, 'a');
+  ticket.kubernetes_version = "v1.18.2";
+  ticket.bundle = "sha256:" + std::string(64, 'b');
+  ticket.created = "2026-01-01T00:00:00Z";
+  ticket.expires = "2026-01-02T00:00:00Z";
+  CHECK(JoinTicket::parse(ticket.serialize(), "a worker's").certificate_key.empty());
+  ticket.certificate_key = std::string(64, '0');
+  ticket.certificate_key_expires = "2026-01-01T02:00:00Z";
+  ticket.vip = "10.0.0.100";
+  ticket.external_etcd = true;
   const auto back = JoinTicket::parse(ticket.serialize(), "ticket");
   CHECK(back.serialize() == ticket.serialize());
+  CHECK(back.certificate_key == ticket.certificate_key);
+  CHECK(back.vip == ticket.vip);
+  CHECK(back.external_etcd);
   const std::string text = ticket.serialize();
   CHECK_THROWS_AS(JoinTicket::parse(text.substr(0, text.size() / 2), "ticket"), Error);
   for (auto spoil :
        {+[](JoinTicket& t) { t.endpoint = "no-port"; }, +[](JoinTicket& t) { t.token = "x"; },
         +[](JoinTicket& t) { t.ca_cert_hash = "sha256:12"; },
+        +[](JoinTicket& t) { t.certificate_key.pop_back(); }, +[](JoinTicket& t) { t.vip = "x"; },
+        +[](JoinTicket& t) { t.certificate_key_expires = "soon"; },
         +[](JoinTicket& t) { t.expires = "tomorrow"; }}) {
     JoinTicket bad = ticket;
     spoil(bad);
@@ -201,11 +212,12 @@ TEST_CASE("cut kubeconfigs are found, and keys of another certificate") {
   const std::string good = kubeconfig(ca.certificate, user_data(user));
   for (const char* name : {"admin", "kubelet", "controller-manager", "scheduler"})
     host.write("/etc/kubernetes/" + std::string(name) + ".conf", good);
-  CHECK(check_kubeconfigs(host, false).good());
+  const std::vector<std::string> names = {"admin", "kubelet", "controller-manager", "scheduler"};
+  CHECK(check_kubeconfigs(host, names).good());
   const std::string file = "/etc/kubernetes/admin.conf";
   const auto broken = [&](const std::string& text) {
     host.write(file, text);
-    return check_kubeconfigs(host, false).broken == std::vector<std::string>{file};
+    return check_kubeconfigs(host, names).broken == std::vector<std::string>{file};
   };
   for (std::size_t size = 0; size < good.size(); size += size + 40 < good.size() ? 7 : 1) {
     INFO(size);

@@ -94,6 +94,80 @@ TEST_CASE("phases can be left out, and unknown ones are refused") {
   CHECK_THROWS_AS(node.plan_text({"", {"coffee"}}), Error);
 }
 
+TEST_CASE("a further master joins: its own phases, no add-ons, the address of the ticket") {
+  InstallOptions options;
+  options.join_endpoint = "10.0.0.100:6443";
+  options.token = "abcdef.0123456789abcdef";
+  options.discovery_token_ca_cert_hash = "sha256:" + std::string(64, 'a');
+  CHECK_THROWS_AS(Node(options), Error);  // no certificate key
+  options.certificate_key = std::string(64, '0');
+  Node node(options);
+  CHECK(node.context->joins());
+  CHECK(node.context->api_endpoint() == "10.0.0.100:6443");
+  auto text = node.plan_text();
+  const auto at = [&](const char* phase) { return text.find(phase); };
+  CHECK(at("join phase control-plane-prepare download-certs") != std::string::npos);
+  CHECK(at("check-etcd") < at(" kubelet-start"));
+  CHECK(at(" kubelet-start") < at("control-plane-join/etcd"));
+  CHECK(at("control-plane-join/etcd") < at("control-plane-join/mark-control-plane"));
+  CHECK(at("addon/all") == std::string::npos);
+  CHECK(at("upload-certs") == std::string::npos);
+  // Another list of phases where the kubelet comes before etcd.
+  node.context->facts = Catalog::builtin().facts("v1.34.0");
+  text = node.plan_text();
+  CHECK(at("kubeadm join --config /var/lib/kbundle/kubeadm.yaml --skip-phases=preflight,"
+           "control-plane-prepare,check-etcd,kubelet-start,kubelet-wait-bootstrap,"
+           "control-plane-join,wait-control-plane") != std::string::npos);
+}
+
+TEST_CASE("with an external etcd no phase makes one, and no pod of it is expected") {
+  InstallOptions options;
+  const test::TempRoot folder;
+  const test::FakeHost files(folder);
+  files.write("/kubeadm.yaml",
+              "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n"
+              "etcd: {external: {endpoints: [https://10.0.0.9:2379]}}\n");
+  options.kubeadm_config = folder.path() / "kubeadm.yaml";
+  Node node(options);
+  CHECK(node.plan_text().find("etcd/local") == std::string::npos);
+  CHECK(node.context->static_pods() ==
+        std::vector<std::string>{"kube-apiserver", "kube-controller-manager", "kube-scheduler"});
+}
+
+TEST_CASE("--vip is the endpoint, comes before what asks for it, and must be free") {
+  InstallOptions options;
+  options.vip = "10.0.0.100";
+  CHECK_THROWS_AS(Node(options), Error);  // the bundle has no keepalived
+  const auto with_image = [](Node& node) {
+    ImageRecord image = node.inventory.images[0];
+    image.names = {node.context->facts.keepalived_image};
+    node.inventory.images.push_back(image);
+  };
+  Node node(InstallOptions{});
+  with_image(node);
+  CHECK(node.context->images_for_role().size() == 1);
+  node.options.vip = "10.0.0.100";
+  resolve_context(*node.context);
+  CHECK(node.context->api_endpoint() == "10.0.0.100:6443");
+  CHECK(node.context->images_for_role().size() == 2);
+  const auto text = node.plan_text();
+  CHECK(text.find("etcd/local") < text.find(" virtual-address"));
+  CHECK(text.find(" virtual-address") < text.find(" wait-control-plane"));
+  CHECK_FALSE(has(preflight(*node.context), "VirtualAddress", Finding::Severity::error));
+  node.host.answer_ = [](const std::vector<std::string>& argv) {
+    const bool neighbour = argv[0] == "ip";
+    return CommandResult{
+        0, false, neighbour ? "10.0.0.100 dev eth0 lladdr 02:42:0a:00:00:64 REACHABLE\n" : "", ""};
+  };
+  CHECK(has(preflight(*node.context), "VirtualAddress", Finding::Severity::error));
+  node.host.answer_ = nullptr;
+  for (const char* bad : {"10.0.1.100", "10.0.0.5"}) {
+    node.options.vip = bad;
+    resolve_context(*node.context);
+    CHECK(has(preflight(*node.context), "VirtualAddress", Finding::Severity::error));
+  }
+}
+
 TEST_CASE("an image repository renames what the node asks for") {
   InstallOptions options;
   options.image_repository = "registry.site/k8s";

@@ -23,6 +23,8 @@ class FakeHost : public Host {
   bool is_root() const override { return true; }
   Platform platform() const override { return Platform::parse("linux/amd64"); }
   std::vector<InterfaceAddress> addresses() const override { return addresses_; }
+  void poke(const std::string&) const override {}
+  void pause(std::chrono::milliseconds, std::string_view) const override {}
   CommandResult run(Command command) const override {
     commands_.push_back(to_shell(command.argv));
     return answer_ ? answer_(command.argv) : CommandResult{1, false, "", ""};
