@@ -108,14 +108,15 @@ void add_verbs(CLI::App& app, cli::Globals& globals) {
   cli::add_push(app, globals);
   cli::add_mirror(app, globals);
   cli::add_install(app, globals);
+  cli::add_reset(app, globals);
   cli::add_serve(app, globals);
-  add_upgrade(app, globals);
-  add_certs(app, globals);
-  add_restore_etcd(app, globals);
+  cli::add_upgrade(app, globals);
+  cli::add_certs(app, globals);
+  cli::add_restore_etcd(app, globals);
   cli::add_repair(app, globals);
   cli::add_status(app, globals);
   cli::add_support_bundle(app, globals);
-  add_ticket(app, globals);
+  cli::add_ticket(app, globals);
   cli::add_version(app);
   // `--plain-http HOST BUNDLE`: a flag that may be repeated takes one value each time, not all that
   // follow.

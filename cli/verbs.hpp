@@ -28,6 +28,7 @@ void add_mirror(CLI::App& app, const Globals& globals);
 void add_pull(CLI::App& app, const Globals& globals);
 void add_push(CLI::App& app, const Globals& globals);
 void add_install(CLI::App& app, const Globals& globals);
+void add_reset(CLI::App& app, const Globals& globals);
 void add_serve(CLI::App& app, const Globals& globals);
 void add_certs(CLI::App& app, const Globals& globals);
 void add_restore_etcd(CLI::App& app, const Globals& globals);

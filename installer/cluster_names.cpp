@@ -9,9 +9,9 @@ namespace cluster_names {
 
 const std::vector<std::string>& folders() {
   static const std::vector<std::string> kFolders = {
-      "/etc/kubernetes",     "/var/lib/kubelet", "/var/lib/etcd",
-      "/var/lib/cni",        "/var/log/pods",    "/run/flannel",
-      "/var/log/containers", "/run/kubernetes",  "/usr/libexec/kubernetes"};
+      "/etc/kubernetes",         "/var/lib/kubelet",   "/var/lib/etcd",       "/var/lib/cni",
+      "/var/log/pods",           "/run/flannel",       "/var/log/containers", "/run/kubernetes",
+      "/usr/libexec/kubernetes", "/var/lib/dockershim"};
   return kFolders;
 }
 
@@ -29,7 +29,9 @@ const std::vector<std::string>& runtime_folders() {
 
 const std::vector<std::string>& shared_folders() {
   static const std::vector<std::string> kFolders = {"/etc/cni/net.d", "/etc/cni", "/opt/cni/bin",
-                                                    "/opt/cni", "/run/netns"};
+                                                    "/opt/cni", "/run/netns",
+                                                    // What kube-proxy and the API server mount.
+                                                    "/lib/modules", "/etc/ssl/certs", "/etc/ssl"};
   return kFolders;
 }
 

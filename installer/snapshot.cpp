@@ -101,6 +101,9 @@ Json HostSnapshot::to_json() const {
           {"runtime_answered", runtime_answered},
           {"images", images},
           {"containers", containers},
+          {"leases", leases},
+          {"runtime", runtime},
+          {"runtime_socket", runtime_socket},
           {"virtual_servers", virtual_servers}};
 }
 
@@ -124,6 +127,9 @@ HostSnapshot HostSnapshot::parse(std::string_view text, const std::string& what)
   result.runtime_answered = json.value("runtime_answered", false);
   result.images = strings(json, "images", what);
   result.containers = strings(json, "containers", what);
+  result.leases = strings(json, "leases", what);
+  result.runtime = json_string(json, "runtime", what);
+  result.runtime_socket = json_string(json, "runtime_socket", what);
   result.virtual_servers = json.value("virtual_servers", false);
   return result;
 }
@@ -161,10 +167,13 @@ HostSnapshot HostSnapshot::take(const Host& host, const PodRuntime& runtime) {
   result.enabled_units =
       words(host.run({.argv = {"systemctl", "list-unit-files", "--state=enabled", "--no-legend"}})
                 .output);
+  result.runtime = runtime.name();
+  result.runtime_socket = runtime.socket();
   result.runtime_answered = runtime.answers();
   if (result.runtime_answered) {
     result.images = as_set(runtime.image_names());
     result.containers = as_set(runtime.containers());
+    result.leases = as_set(runtime.leases());
   }
   return result;
 }

@@ -29,9 +29,10 @@ struct HostSnapshot {
   std::map<std::string, std::string> sysctls;
   std::set<std::string> enabled_units;
   bool runtime_answered = false;  ///< otherwise images and containers are not known
-  std::set<std::string> images, containers;
-  bool virtual_servers = false;  ///< of IPVS
-  std::string taken;             ///< RFC 3339
+  std::set<std::string> images, containers, leases;
+  std::string runtime, runtime_socket;  ///< "containerd", and the path of its socket
+  bool virtual_servers = false;         ///< of IPVS
+  std::string taken;                    ///< RFC 3339
 
   /// Whether a path was there.
   bool had(std::string_view path) const;

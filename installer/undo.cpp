@@ -146,6 +146,7 @@ std::string unit_difference(const Host& host, const Json& record) {
   if (!record.value("active", false) && systemctl_word(host, "is-active", unit) == "active")
     words.emplace_back("stop");
   if (starts_at_boot(now) && !starts_at_boot(before)) words.emplace_back("disable");
+  if (starts_at_boot(before) && !starts_at_boot(now)) words.emplace_back("enable");
   return words.empty() ? "" : join(words, " and ") + " " + unit;
 }
 
@@ -215,6 +216,7 @@ void undo_unit(const Host& host, const Json& record) {
   if (!record.value("active", false) && systemctl_word(host, "is-active", unit) == "active")
     systemctl("stop");
   if (starts_at_boot(now) && !starts_at_boot(before)) systemctl("disable");
+  if (starts_at_boot(before) && !starts_at_boot(now)) systemctl("enable");
 }
 
 void undo_swap(const Host& host, const Json& record) {

@@ -63,6 +63,7 @@ struct KubernetesFacts {
   bool extra_args_as_list = false;        ///< v1beta4: extraArgs are name/value lists
   std::vector<KubeadmPhase> init_phases;  ///< in order, without preflight
   std::vector<KubeadmPhase> join_worker_phases, join_master_phases;
+  std::vector<std::string> reset_phases;    ///< take a master out: `kubeadm reset phase …`
   std::string cri_socket_prefix;            ///< "" or "unix://"
   std::vector<std::string> binaries_error;  ///< programs kubeadm's preflight wants
   std::vector<std::string> binaries_warning;

@@ -111,6 +111,7 @@ MinorRule minor_of(const YAML::Node& all) {
   facts.init_phases = phases_of(need(all, "init_phases"));
   facts.join_worker_phases = phases_of(need(all, "join_worker_phases"));
   facts.join_master_phases = phases_of(need(all, "join_master_phases"));
+  facts.reset_phases = get<Strings>(all, "reset_phases");
   facts.cri_socket_prefix = get<std::string>(all, "cri_socket_prefix");
   facts.binaries_error = get<Strings>(all, "binaries_error");
   facts.binaries_warning = get<Strings>(all, "binaries_warning");

@@ -16,11 +16,10 @@ class ContainerdPods final : public PodRuntime {
   ContainerdPods(const Host& host, std::string socket) : host_(host), socket_(std::move(socket)) {}
 
   std::string name() const override { return "containerd"; }
+  std::string socket() const override { return socket_; }
   std::string unit() const override { return "containerd.service"; }
 
-  bool answers() const override {
-    return host_.live() && host_.program("ctr") && ctr({"version"}, seconds(10)).ok();
-  }
+  bool answers() const override { return host_.live() && ctr({"version"}, seconds(10)).ok(); }
 
   std::vector<std::string> containers() const override {
     return names(ctr({"-n", "k8s.io", "containers", "ls", "-q"}, minutes(1)));
@@ -38,6 +37,14 @@ class ContainerdPods final : public PodRuntime {
 
   std::vector<std::string> image_names() const override {
     return names(ctr({"-n", "k8s.io", "images", "ls", "-q"}, minutes(1)));
+  }
+
+  std::vector<std::string> leases() const override {
+    return names(ctr({"-n", "k8s.io", "leases", "ls", "-q"}, minutes(1)));
+  }
+
+  void remove_lease(const std::string& id) const override {
+    (void)ctr({"-n", "k8s.io", "leases", "rm", id}, minutes(1));
   }
 
   void remove_images(const std::vector<std::string>& images) const override {
@@ -74,8 +81,10 @@ class ContainerdPods final : public PodRuntime {
   }
 
   CommandResult ctr(std::vector<std::string> arguments, std::chrono::milliseconds timeout) const {
+    const auto program = host_.program("ctr");
+    if (!program) return {127, false, "", "ctr is not there"};
     Command command;
-    command.argv = {host_.program("ctr").value_or("ctr"), "--address", socket_};
+    command.argv = {*program, "--address", socket_};
     command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
     command.timeout = timeout;
     return host_.run(std::move(command));

@@ -15,6 +15,8 @@ class PodRuntime {
  public:
   virtual ~PodRuntime() = default;
   virtual std::string name() const = 0;
+  /// Where make_pod_runtime() finds it again: a path, without scheme; empty where it needs none.
+  virtual std::string socket() const { return {}; }
   /// Its systemd unit, "containerd.service".
   virtual std::string unit() const = 0;
   /// Whether it answers now. The calls below give empty lists, or Error{phase}, when not.
@@ -25,6 +27,9 @@ class PodRuntime {
   virtual void remove_container(const std::string& id) const = 0;
   /// Every name in Kubernetes' image store.
   virtual std::vector<std::string> image_names() const = 0;
+  /// What keeps unnamed content of a broken load for a while; empty where there is no such thing.
+  virtual std::vector<std::string> leases() const { return {}; }
+  virtual void remove_lease(const std::string& id) const { (void)id; }
   /// Removes the names, then frees the content that no name is left for.
   virtual void remove_images(const std::vector<std::string>& names) const = 0;
   /// Running containers that are not Kubernetes': where they are, for people.
