@@ -16,7 +16,7 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
             options.role =
                 role == "master" ? InstallOptions::Role::master : InstallOptions::Role::worker;
           },
-          "what this node becomes: master (the first, or with --join\none more) or worker")
+          "what this node becomes: master (the first, or with --join one more) or worker")
       ->type_name("{master,worker}")
       ->required();
   add_trust_flags(verb, options.trust);
