@@ -159,10 +159,17 @@ def main():
     trust = ["--key", usb + "kbundle.pub", "--key-fingerprint", fingerprint]
     install = [usb + "kbundle", "install", usb + "kubernetes-v1.18.2-linux-amd64.tar.zst", "--role", "master", "--node-ip", "10.99.0.1",
                "--ignore-preflight-errors", "all", *trust]
-    scenarios = {"install": (base, install)}
-    for name, (below, command) in scenarios.items():
-        if not wanted or name in wanted or wanted == [""]:
-            Sweep(layers, name, below, command).run()
+    node = World(layers, "installed", base)
+    result = node.run(*install)
+    if result.returncode != 0:
+        print(f"FAILED: the install: exit {result.returncode}\n{result.stdout}")
+        sys.exit(1)
+    installed = node.upper + ":" + base
+    upgrade = [usb + "kbundle", "upgrade", usb + "kubernetes-v1.18.10-linux-amd64.tar.zst", *trust]
+    reset = [usb + "kbundle", "reset", "--yes"]
+    scenarios = {"install": (base, install), "upgrade": (installed, upgrade), "reset": (installed, reset)}
+    for name in wanted or scenarios:
+        Sweep(layers, name, *scenarios[name]).run()
 
 
 if __name__ == "__main__":

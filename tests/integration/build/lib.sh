@@ -71,7 +71,7 @@ start_upstream() {
 
 # Flags that lead the real names to this upstream.
 to_upstream() {
-  echo --mirror "k8s.gcr.io=$registry" --mirror "quay.io=$registry" --plain-http "${registry%%/*}" --plain-http "${files#http://}" \
+  echo --without keepalived --mirror "k8s.gcr.io=$registry" --mirror "quay.io=$registry" --plain-http "${registry%%/*}" --plain-http "${files#http://}" \
     --mirror "dl.k8s.io=$files/dl.k8s.io" --mirror "github.com=$files/github.com" \
     --mirror "raw.githubusercontent.com=$files/raw.githubusercontent.com"
 }
