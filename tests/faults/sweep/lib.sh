@@ -8,11 +8,11 @@ sweep=$PWD/tests/faults/sweep
 export UPSTREAM_PROGRAM=$sweep/fake
 start_upstream
 "$kbundle" key generate "$work/signing.key" >/dev/null
-expect_exit 0 "$kbundle" build $version -o "$work/out" --without crictl --sign-key "$work/signing.key" $(to_upstream)
+expect_exit 0 "$kbundle" build $version -o "$work/out" --without crictl --without keepalived --sign-key "$work/signing.key" $(to_upstream)
 next=v1.18.10
 python3 tests/integration/build/upstream.py $next "http://$registry" "$work/files" \
   $("$site" images $next | grep $next)
-expect_exit 0 "$kbundle" build $next -o "$work/next" --without crictl --sign-key "$work/signing.key" $(to_upstream)
+expect_exit 0 "$kbundle" build $next -o "$work/next" --without crictl --without keepalived --sign-key "$work/signing.key" $(to_upstream)
 
 # Beside the machine's own files on a file system of its own, as an overlay's layers must not overlap.
 layers=$work/layers

@@ -60,7 +60,7 @@ start_upstream() {
   wait_for "http://$registry/v2/"
   mkdir -p "$work/files"
   python3 tests/integration/build/upstream.py $version "http://$registry" "$work/files" \
-    $("$site" images $version)
+    $("$site" images $version) docker.io/osixia/keepalived:2.0.20
   local port
   port=$(free_port)
   python3 -m http.server --bind 127.0.0.1 --directory "$work/files" "$port" >/dev/null 2>&1 &
@@ -71,7 +71,7 @@ start_upstream() {
 
 # Flags that lead the real names to this upstream.
 to_upstream() {
-  echo --without keepalived --mirror "k8s.gcr.io=$registry" --mirror "quay.io=$registry" --plain-http "${registry%%/*}" --plain-http "${files#http://}" \
+  echo --mirror "k8s.gcr.io=$registry" --mirror "quay.io=$registry" --mirror "docker.io=$registry" --plain-http "${registry%%/*}" --plain-http "${files#http://}" \
     --mirror "dl.k8s.io=$files/dl.k8s.io" --mirror "github.com=$files/github.com" \
     --mirror "raw.githubusercontent.com=$files/raw.githubusercontent.com"
 }
