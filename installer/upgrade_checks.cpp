@@ -161,10 +161,14 @@ std::map<std::string, std::set<std::string>> missing_on_nodes(const Context& con
     for (const ImageRecord& image : context.inventory.images) {
       if (image.names.empty()) continue;
       const std::string& upstream = image.names.front();
-      const bool control_plane = std::any_of(
-          std::begin(kControlPlane), std::end(kControlPlane), [&](const char* component) {
-            return upstream.find("/" + std::string(component) + ":") != std::string::npos;
-          });
+      const bool holds_vip = upstream == context.facts.keepalived_image;
+      if (holds_vip && context.vip.empty()) continue;
+      const bool control_plane =
+          holds_vip ||
+          std::any_of(
+              std::begin(kControlPlane), std::end(kControlPlane), [&](const char* component) {
+                return upstream.find("/" + std::string(component) + ":") != std::string::npos;
+              });
       if (control_plane && !is_master(node)) continue;
       const std::string wanted = context.renamed(upstream);
       if (!present.contains(wanted) && !present.contains(upstream)) result[name].insert(wanted);

@@ -123,9 +123,17 @@ std::unique_ptr<Phase> make_kubectl_config_step(ResetContext& context) {
 void remove_own_state(const Host& host) {
   if (host.exists(kRemoved)) remove_tree(host, kRemoved);
   if (host.exists(node_path::state)) {
-    std::filesystem::rename(host.at(node_path::state), host.at(kRemoved));
-    fsync_folder(host.at(kRemoved).parent_path());
-    remove_tree(host, kRemoved);
+    std::error_code stays;  // a folder of an overlay's lower layer cannot be renamed
+    std::filesystem::rename(host.at(node_path::state), host.at(kRemoved), stays);
+    if (stays) {
+      for (const std::string& name : host.list(node_path::state))
+        if (host.at(node_path::journal).filename() != name)
+          remove_tree(host, std::string(node_path::state) + "/" + name);
+      remove_tree(host, node_path::state);
+    } else {
+      fsync_folder(host.at(kRemoved).parent_path());
+      remove_tree(host, kRemoved);
+    }
   }
   // The lock is held; its folder is gone with the next start.
   for (const std::string& name : host.list("/run/kbundle"))
