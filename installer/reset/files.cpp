@@ -123,12 +123,13 @@ std::unique_ptr<Phase> make_kubectl_config_step(ResetContext& context) {
 void remove_own_state(const Host& host) {
   if (host.exists(kRemoved)) remove_tree(host, kRemoved);
   if (host.exists(node_path::state)) {
-    std::error_code stays;  // a folder of an overlay's lower layer cannot be renamed
+    // All that the journal was needed for is done: without it, a run after a kill removes the rest.
+    // A folder of an overlay's lower layer cannot be renamed; there the journal goes first.
+    std::error_code stays;
     std::filesystem::rename(host.at(node_path::state), host.at(kRemoved), stays);
     if (stays) {
-      for (const std::string& name : host.list(node_path::state))
-        if (host.at(node_path::journal).filename() != name)
-          remove_tree(host, std::string(node_path::state) + "/" + name);
+      remove_tree(host, node_path::journal);
+      fsync_folder(host.at(node_path::state));
       remove_tree(host, node_path::state);
     } else {
       fsync_folder(host.at(kRemoved).parent_path());
