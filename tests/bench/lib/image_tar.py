@@ -24,8 +24,10 @@ def main():
                     index = json.loads(content)
                 elif member.name.startswith("blobs/"):
                     blobs["sha256:" + member.name.split("/")[-1]] = content
-    index["manifests"] = [one for one in index["manifests"]
-                          if "io.containerd.image.name" in one.get("annotations", {})]
+    # An install without --vip does not load keepalived.
+    names = (one.get("annotations", {}).get("io.containerd.image.name", "") for one in index["manifests"])
+    index["manifests"] = [one for one, name in zip(index["manifests"], names)
+                          if name and "/keepalived:" not in name]
     wanted = set()
 
     def want(digest):
