@@ -7,6 +7,7 @@ usage: snapshots.py note FILE            of the containerd that ctr reaches
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -76,7 +77,8 @@ def note(target):
     ctr("leases", "delete", "--sync", "judge")
     content = {}
     for line in ctr("content", "ls").splitlines()[1:]:
-        words = line.split("\t")
+        # A column is filled up with tabs, by as many as the widest age or size asks for.
+        words = re.split("\t+", line.rstrip())
         content[words[0]] = sorted(label for label in words[3].split(",")
                                    if not label.startswith("containerd.io/distribution"))
     images = sorted(line.split()[0] + " " + line.split()[2] for line in
