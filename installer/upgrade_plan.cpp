@@ -11,9 +11,14 @@ std::vector<std::unique_ptr<Phase>> make_upgrade_phases(UpgradePlan& plan) {
   phases.push_back(make_images_phase(context));
   phases.push_back(make_program_phase(context, "kubeadm"));
   phases.push_back(make_upgrade_kubeadm_phase(plan));
-  if (plan.options.drain) phases.push_back(make_drain_phase(plan));
+  if (plan.options.drain) {
+    phases.push_back(make_kube_proxy_phase(plan));
+    phases.push_back(make_drain_phase(plan));
+  }
   phases.push_back(make_programs_phase(context));
   phases.push_back(make_runtime_phase(context));
+  phases.push_back(make_kubelet_flags_phase(plan));
+  phases.push_back(make_coherence_phase(context));
   phases.push_back(make_upgrade_kubelet_phase(plan));
   if (plan.options.drain) phases.push_back(make_uncordon_phase(plan));
   if (context.master()) {
@@ -23,7 +28,7 @@ std::vector<std::unique_ptr<Phase>> make_upgrade_phases(UpgradePlan& plan) {
       phases.push_back(make_cni_phase(context));
     }
   }
-  phases.push_back(make_kube_proxy_phase(plan));
+  if (!plan.options.drain) phases.push_back(make_kube_proxy_phase(plan));
   phases.push_back(make_ready_phase(context));
   phases.push_back(make_receipt_phase(context));
   return phases;

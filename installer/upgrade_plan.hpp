@@ -32,6 +32,8 @@ std::unique_ptr<Phase> make_drain_phase(UpgradePlan& plan);
 std::unique_ptr<Phase> make_uncordon_phase(UpgradePlan& plan);
 /// Waits for the kube-proxy that kubeadm renews on every node.
 std::unique_ptr<Phase> make_kube_proxy_phase(UpgradePlan& plan);
+/// Gives the kubelet's flags the new version's pause image.
+std::unique_ptr<Phase> make_kubelet_flags_phase(UpgradePlan& plan);
 /// Restarts the kubelet as the new version.
 std::unique_ptr<Phase> make_upgrade_kubelet_phase(UpgradePlan& plan);
 

@@ -28,11 +28,12 @@ class CoherencePhase final : public Phase {
                               {"compare pause image, cgroup driver, socket, snapshotter"});
     const auto found = incoherences(context_);
     if (!found.empty()) {
+      // The runtime's settings, the images and the pause image are kbundle's to bring (an upgrade's
+      // plan is made before they are there); what else differs is not.
       const auto sides = agreements(context_);
       const bool differ = std::any_of(sides.begin(), sides.end(), [](const Agreement& agreement) {
-        return !agreement.difference().empty();
+        return agreement.thing != "pause image" && !agreement.difference().empty();
       });
-      // The runtime's settings and the images are kbundle's to bring; what else differs is not.
       const bool own = !differ || context_.runtime->check().state == PhaseState::todo;
       return own ? PhaseCheck::todo("kbundle's side is put right", found)
                  : PhaseCheck::conflict(kAdvice, found);

@@ -22,7 +22,7 @@ std::unique_ptr<Phase> make_runtime_phase(Context& context);
 std::unique_ptr<Phase> make_images_phase(Context& context);
 /// Writes the one kubeadm configuration, and the resolver file where one is needed.
 std::unique_ptr<Phase> make_kubeadm_config_phase(Context& context);
-/// What runtime, kubeadm's configuration, kubelet and host agree on, before kubeadm starts.
+/// What runtime, kubeadm's configuration, kubelet and host agree on, before the kubelet starts.
 std::unique_ptr<Phase> make_coherence_phase(Context& context);
 /// kubeadm's own checks; part of the plan only where the runtime is Docker.
 std::unique_ptr<Phase> make_kubeadm_preflight_phase(Context& context);

@@ -10,6 +10,8 @@ namespace kbundle {
 namespace {
 
 constexpr const char* kDrain = "drain";
+constexpr const char* kCordonTaint = "node.kubernetes.io/unschedulable";
+constexpr auto kPatience = std::chrono::minutes(3);
 constexpr const char* kMirror = "kubernetes.io/config.mirror";
 
 struct PodName {
@@ -61,6 +63,7 @@ class DrainPhase final : public CordonBase {
 
   void apply() override {
     set_unschedulable(true);
+    wait_for_controllers();
     for (const PodName& pod : unmanaged_)
       context_.progress.warn("pod " + pod.str() +
                              " has no controller that would make it again: it stays here");
@@ -74,6 +77,29 @@ class DrainPhase final : public CordonBase {
   std::string failure_details() override { return "still here: " + last_ + "\n"; }
 
  private:
+  // The controller manager answers a cordon with a taint. One that was just renewed does nothing
+  // until its predecessor's lease is over, and a pod that is evicted meanwhile ends without being
+  // taken out of its services' endpoints: every other request would go to it.
+  void wait_for_controllers() const {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (!tainted()) {
+      if (std::chrono::steady_clock::now() >= end) {
+        context_.progress.warn(
+            "no controller manager has answered the cordon; pods are evicted "
+            "all the same, and requests to their services may fail");
+        return;
+      }
+      host_.pause(std::chrono::seconds(1), "the controller manager");
+    }
+  }
+
+  bool tainted() const {
+    const Json node = query({"get", "node", context_.node_name, "-o", "json"});
+    for (const Json& taint : node["spec"].value("taints", Json::array()))
+      if (taint.value("key", "") == kCordonTaint) return true;
+    return false;
+  }
+
   // Pods of this node that a controller makes again elsewhere.
   std::vector<PodName> pods() {
     std::vector<PodName> result;

@@ -1,6 +1,7 @@
 // kubeadm gives kube-proxy's DaemonSet the new image, and the cluster changes one node after the
 // other. A node is upgraded when its own is; that the cluster takes long is no failure of the
-// node's.
+// node's. Before pods are drained from a master all are waited for: one that restarts meanwhile
+// goes on sending requests to pods that are gone.
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/upgrade_plan.hpp"
@@ -13,13 +14,17 @@ constexpr auto kPatience = std::chrono::minutes(3);
 class KubeProxyPhase final : public Phase {
  public:
   explicit KubeProxyPhase(UpgradePlan& plan)
-      : Phase("kube-proxy", "this node's kube-proxy is renewed", std::chrono::minutes(5)),
+      : Phase("kube-proxy",
+              everywhere(plan) ? "kube-proxy is renewed" : "this node's kube-proxy is renewed",
+              std::chrono::minutes(5)),
+        everywhere_(everywhere(plan)),
         context_(plan.context),
         host_(plan.context.host) {}
 
   PhaseCheck check() override {
-    if (context_.has_program("kubectl") && renewed())
-      return PhaseCheck::done("kube-proxy here is the new one");
+    if (renewed())
+      return PhaseCheck::done(everywhere_ ? "kube-proxy is the new one on each node"
+                                          : "kube-proxy here is the new one");
     return PhaseCheck::todo("the cluster renews kube-proxy", {"wait for " + wanted()});
   }
 
@@ -27,8 +32,9 @@ class KubeProxyPhase final : public Phase {
     const auto end = std::chrono::steady_clock::now() + kPatience;
     while (!renewed()) {
       if (std::chrono::steady_clock::now() >= end) {
-        context_.progress.warn("kube-proxy on this node is not " + wanted() +
-                               " yet; the cluster goes on renewing it");
+        context_.progress.warn("kube-proxy on " +
+                               std::string(everywhere_ ? "each node" : "this node") + " is not " +
+                               wanted() + " yet; the cluster goes on renewing it");
         return;
       }
       host_.pause(std::chrono::seconds(2), "kube-proxy as " + wanted());
@@ -36,6 +42,10 @@ class KubeProxyPhase final : public Phase {
   }
 
  private:
+  static bool everywhere(const UpgradePlan& plan) {
+    return plan.options.drain && plan.context.master();
+  }
+
   std::string wanted() const {
     for (const std::string& image : context_.facts.images)
       if (image.find("/kube-proxy:") != std::string::npos) return context_.renamed(image);
@@ -44,17 +54,23 @@ class KubeProxyPhase final : public Phase {
 
   // "image ready" of each; none, where a site has another proxy.
   bool renewed() const {
-    const auto pods =
-        host_.run(context_.kubectl({"-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy",
-                                    "--field-selector", "spec.nodeName=" + context_.node_name, "-o",
-                                    "jsonpath={range .items[*]}{.spec.containers[0].image} "
-                                    "{.status.containerStatuses[0].ready}{\"\\n\"}{end}"}));
+    std::vector<std::string> arguments = {"-n",   "kube-system", "get",
+                                          "pods", "-l",          "k8s-app=kube-proxy"};
+    // All that a worker's credentials may see.
+    if (!everywhere_)
+      arguments.insert(arguments.end(),
+                       {"--field-selector", "spec.nodeName=" + context_.node_name});
+    arguments.insert(arguments.end(), {"-o",
+                                       "jsonpath={range .items[*]}{.spec.containers[0].image} "
+                                       "{.status.containerStatuses[0].ready}{\"\\n\"}{end}"});
+    const auto pods = host_.run(context_.kubectl(std::move(arguments)));
     if (!pods.ok()) return false;
     for (const std::string& line : split(pods.output, '\n'))
       if (!trim(line).empty() && trim(line) != wanted() + " true") return false;
     return true;
   }
 
+  bool everywhere_;  // or on this node
   Context& context_;
   Host& host_;
 };

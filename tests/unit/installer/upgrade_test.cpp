@@ -1,4 +1,5 @@
 // Which upgrades are allowed, by which command, and what an upgrade keeps of a node.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
@@ -10,6 +11,7 @@
 #include "installer/static_pods.hpp"
 #include "installer/timers.hpp"
 #include "installer/upgrade_checks.hpp"
+#include "installer/upgrade_plan.hpp"
 #include "installer/upgrade_rules.hpp"
 #include "tests/unit/installer/temp_root.hpp"
 
@@ -148,6 +150,88 @@ TEST_CASE("nodes that lack images are named; what a node does not run it needs n
   CHECK(missing.at("m2") ==
         std::set<std::string>{"k8s.gcr.io/kube-apiserver:v1.18.10", "k8s.gcr.io/etcd:3.4.3-0"});
   CHECK(missing.at("w2") == std::set<std::string>{"k8s.gcr.io/kube-proxy:v1.18.10"});
+}
+
+TEST_CASE("the kubelet gets the new pause image before the gate, and the gate stands before it") {
+  const test::TempRoot root;
+  test::FakeHost host(root);
+  host.write("/proc/sys/kernel/hostname", "m1\n");
+  host.write("/usr/bin/containerd", "", 0755);
+  constexpr const char* kFlags = "/var/lib/kubelet/kubeadm-flags.env";
+  host.write(kFlags,
+             "KUBELET_KUBEADM_ARGS=\"--pod-infra-container-image=k8s.gcr.io/pause:3.1 --v=2\"\n",
+             0600);
+  Inventory inventory;
+  inventory.kubernetes_version = "v1.18.10";
+  const InstallOptions install;
+  const UpgradeOptions options;
+  const auto progress = make_progress(ProgressMode::quiet);
+  Context context(install, inventory, nullptr, Catalog::builtin().facts("v1.18.10"), host,
+                  *progress);
+  resolve_context(context);
+  UpgradePlan plan{context, options, {}, UpgradeCommand::apply};
+  const auto phases = make_upgrade_phases(plan);
+  const auto place = [&](const char* id) {
+    return std::find_if(phases.begin(), phases.end(),
+                        [&](const auto& phase) { return phase->id() == id; });
+  };
+  REQUIRE(place("kubelet") != phases.end());
+  CHECK(place("runtime") < place("coherence"));
+  CHECK(place("kubelet-flags") < place("coherence"));
+  CHECK(place("coherence") < place("kubelet"));
+
+  Phase& flags = **place("kubelet-flags");
+  REQUIRE(flags.check().state == PhaseState::todo);
+  flags.apply();
+  CHECK(host.read(kFlags) ==
+        "KUBELET_KUBEADM_ARGS=\"--pod-infra-container-image=k8s.gcr.io/pause:3.2 --v=2\"\n");
+  CHECK(host.mode(kFlags) == 0600);
+  CHECK(flags.check().state == PhaseState::done);
+  host.write(kFlags, "KUBELET_KUBEADM_ARGS=\"--v=2\"\n");
+  CHECK(flags.check().state == PhaseState::done);
+}
+
+TEST_CASE("pods are evicted when the controllers are seen at work, and not before") {
+  const test::TempRoot root;
+  test::FakeHost host(root);
+  host.write("/proc/sys/kernel/hostname", "m1\n");
+  host.write("/usr/bin/containerd", "", 0755);
+  Inventory inventory;
+  inventory.kubernetes_version = "v1.18.10";
+  const InstallOptions install;
+  UpgradeOptions options;
+  options.drain = true;
+  const auto progress = make_progress(ProgressMode::quiet);
+  Context context(install, inventory, nullptr, Catalog::builtin().facts("v1.18.10"), host,
+                  *progress);
+  resolve_context(context);
+  UpgradePlan plan{context, options, {}, UpgradeCommand::node};
+  int looks = 0;
+  bool evicted = false, evicted_early = false;
+  host.answer_ = [&](const std::vector<std::string>& argv) -> CommandResult {
+    const std::string command = to_shell(argv);
+    Json answer = Json::object();
+    if (command.find(" get node m1 ") != std::string::npos) {
+      answer = {{"spec", {{"unschedulable", true}}}};
+      if (++looks > 3) answer["spec"]["taints"] = {{{"key", "node.kubernetes.io/unschedulable"}}};
+    } else if (command.find(" get pods ") != std::string::npos) {
+      answer = {{"items", Json::array()}};
+      if (!evicted)
+        answer["items"].push_back(
+            {{"metadata",
+              {{"name", "web"},
+               {"namespace", "site"},
+               {"ownerReferences", {{{"kind", "ReplicaSet"}, {"controller", true}}}}}},
+             {"status", {{"phase", "Running"}}}});
+    } else if (command.find("/eviction") != std::string::npos) {
+      evicted = true;
+      evicted_early |= looks <= 3;
+    }
+    return {0, false, answer.dump(), ""};
+  };
+  make_drain_phase(plan)->apply();
+  CHECK(evicted);
+  CHECK_FALSE(evicted_early);
 }
 
 TEST_CASE("etcd's member out of its manifest") {
