@@ -8,7 +8,10 @@ sweep=$PWD/tests/faults/sweep
 export UPSTREAM_PROGRAM=$sweep/fake
 start_upstream
 "$kbundle" key generate "$work/signing.key" >/dev/null
-expect_exit 0 "$kbundle" build $version -o "$work/out" --without crictl --without keepalived --sign-key "$work/signing.key" $(to_upstream)
+build_bundle() {  # build_bundle VERSION FOLDER
+  expect_exit 0 "$kbundle" build "$1" -o "$2" --without crictl --without keepalived --sign-key "$work/signing.key" $(to_upstream)
+}
+build_bundle $version "$work/out"
 
 # Beside the machine's own files on a file system of its own, as an overlay's layers must not overlap.
 layers=$work/layers
@@ -31,6 +34,13 @@ done
 
 trust=(--key /media/usb/kbundle.pub --key-fingerprint "$("$site" key show "$work/out/kbundle.pub" | awk '$1 == "id" {print $2}')")
 bundle=/media/usb/kubernetes-$version-linux-amd64.tar.zst
+
+# The bundle of another version; what is in both is the same.
+bring_bundle() {  # bring_bundle VERSION
+  publish "$1" $(comm -13 <("$site" images $version | sort) <("$site" images "$1" | sort))
+  build_bundle "$1" "$work/out-$1"
+  cp "$work/out-$1"/*.tar.zst "$base/media/usb"
+}
 
 # in_world NAME COMMAND...: on the node NAME, which keeps its files between calls.
 in_world() {

@@ -54,13 +54,16 @@ END
   pids+=($!)
 }
 
+publish() {  # publish VERSION IMAGE...
+  python3 tests/integration/build/upstream.py "$1" "http://$registry" "$work/files" "${@:2}"
+}
+
 start_upstream() {
   start_registry registry
   registry=127.0.0.1:$registry_port
   wait_for "http://$registry/v2/"
   mkdir -p "$work/files"
-  python3 tests/integration/build/upstream.py $version "http://$registry" "$work/files" \
-    $("$site" images $version) docker.io/osixia/keepalived:2.0.20
+  publish $version $("$site" images $version) docker.io/osixia/keepalived:2.0.20
   local port
   port=$(free_port)
   python3 -m http.server --bind 127.0.0.1 --directory "$work/files" "$port" >/dev/null 2>&1 &

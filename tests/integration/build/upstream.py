@@ -122,7 +122,7 @@ def publish_files(folder, version):
             lambda name, hexa: {})
     publish(folder, f"{github}/containerd/containerd/releases/download/v1.6.39/"
             "containerd-1.6.39-linux-amd64.tar.gz",
-            tar_gz([("bin/" + name, program(name, version)) for name in ("containerd", "ctr")]), named(".sha256sum"))
+            tar_gz([("bin/" + name, program(name, "v1.6.39")) for name in ("containerd", "ctr")]), named(".sha256sum"))
     publish(folder, f"{github}/opencontainers/runc/releases/download/v1.3.0/runc.amd64", b"runc",
             lambda name, hexa: {"runc.sha256sum": f"-----BEGIN PGP SIGNED MESSAGE-----\n"
                                 f"Hash: SHA512\n\n{hexa}  {name}\n"
