@@ -17,7 +17,8 @@
 #include "installer/runner.hpp"
 #include "installer/service_logs.hpp"
 #include "installer/static_pods.hpp"
-#include "installer/timers.hpp"
+#include "installer/timer.hpp"
+#include "installer/undo.hpp"
 #include "manifests/catalog.hpp"
 
 namespace kbundle {
@@ -28,11 +29,7 @@ using SystemClock = std::chrono::system_clock;
 constexpr const char* kJournal = "/var/lib/kbundle/certs.journal";
 constexpr const char* kBackupTarget = "certs";
 
-const Timer& timer() {
-  static const Timer value{"kbundle-certs", "Renew Kubernetes' certificates before they end",
-                           "certs --renew --before 30d", "daily", "6h"};
-  return value;
-}
+constexpr const char* kTimer = "kbundle-certs";
 
 const char* who_renews(NodeCertificate::Kind kind) {
   switch (kind) {
@@ -222,13 +219,13 @@ class RestartPhase final : public Phase {
 void renew(const CertsOptions& options, Progress& progress, std::ostream& out) {
   Host host;
   const ProcessLock lock(host.at(node_path::lock), true);
-  const Receipt receipt = installed_receipt(host, "certs --renew");
+  const Journal main = Journal::look(host.at(node_path::journal));
+  const Receipt receipt = installed_receipt(host, main, "certs --renew");
   if (!receipt.master()) {
     out << "nothing to do: a worker has only the kubelet's certificate, which the kubelet renews "
            "itself\n";
     return;
   }
-  const Journal main = Journal::look(host.at(node_path::journal));
   if (main.has_plan() && main.started() && !main.complete())
     throw Error(ExitCode::preflight,
                 "`kbundle " + main.plan().action + "` of this node was not finished",
@@ -275,6 +272,27 @@ void renew(const CertsOptions& options, Progress& progress, std::ostream& out) {
   show(host, false, out);
 }
 
+void change_timer(Host& host, bool install, std::ostream& out) {
+  const ProcessLock lock(host.at(node_path::lock), true);
+  if (install)
+    (void)installed_receipt(host, Journal::look(host.at(node_path::journal)),
+                            "certs --install-timer");
+  Journal journal = Journal::open(host.at(node_path::journal));
+  const UndoLog undo_log(host, journal);
+  if (install) {
+    // Six hours: masters are not to restart their API servers all at once.
+    const std::string command =
+        install_timer(host, {kTimer,
+                             "renew Kubernetes' certificates before they end",
+                             {"certs", "--renew", "--before", "30d"},
+                             daily("6h")});
+    out << kTimer << ".timer runs every day: " << command << "\n";
+  } else {
+    remove_timer(host, kTimer);
+    out << kTimer << ".timer is gone\n";
+  }
+}
+
 void require_root(const Host& host) {
   if (!host.is_root())
     throw Error(ExitCode::preflight, "the keys and certificates are root's", "run it with sudo");
@@ -292,16 +310,10 @@ std::chrono::hours parse_lead_time(const std::string& text) {
 }
 
 void certs(const CertsOptions& options, Progress& progress, std::ostream& out) {
-  const Host host;
+  Host host;
   require_root(host);
-  if (options.install_timer) {
-    (void)installed_receipt(host, "certs --install-timer");
-    install_timer(host, timer());
-    out << timer().name << ".timer is on: " << kTimerProgram << " " << timer().arguments << ", "
-        << timer().calendar << "\n";
-  } else if (options.remove_timer) {
-    remove_timer(host, timer());
-    out << timer().name << ".timer is gone\n";
+  if (options.install_timer || options.remove_timer) {
+    change_timer(host, options.install_timer, out);
   } else if (options.renew) {
     renew(options, progress, out);
   } else {

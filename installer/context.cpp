@@ -176,15 +176,19 @@ std::vector<const ImageRecord*> Context::images_for_role() const {
         std::any_of(image.platforms.begin(), image.platforms.end(),
                     [&](const ImagePlatform& p) { return platform.accepts(p.platform); });
     if (!here || image.names.empty()) continue;
-    bool needed = image.names.front() != facts.keepalived_image || !vip.empty();
-    if (!master() && std::find(facts.images.begin(), facts.images.end(), image.names.front()) !=
-                         facts.images.end()) {
-      const std::string repository = Reference::parse(image.names.front()).repository();
-      for (const char* name : kMasterOnly) needed &= repository != name;
-    }
-    if (needed) result.push_back(&image);
+    if (runs_image(image, options.role)) result.push_back(&image);
   }
   return result;
+}
+
+bool Context::runs_image(const ImageRecord& image, InstallOptions::Role role) const {
+  const std::string& name = image.names.at(0);
+  const bool on_master = role == InstallOptions::Role::master;
+  if (name == facts.keepalived_image) return on_master && !vip.empty();
+  if (on_master || std::find(facts.images.begin(), facts.images.end(), name) == facts.images.end())
+    return true;
+  return std::find(std::begin(kMasterOnly), std::end(kMasterOnly),
+                   Reference::parse(name).repository()) == std::end(kMasterOnly);
 }
 
 const std::vector<KubeadmPhase>& Context::kubeadm_phases() const {

@@ -101,6 +101,8 @@ struct Context {
   std::string renamed(const std::string& upstream) const;
   /// The images that a node of this role runs.
   std::vector<const ImageRecord*> images_for_role() const;
+  /// Whether a node of that role, of any platform, runs it.
+  bool runs_image(const ImageRecord& image, InstallOptions::Role role) const;
   bool journal_ended(const std::string& phase) const;
   /// "HOST:PORT" the other nodes join at.
   std::string api_endpoint() const;

@@ -151,13 +151,9 @@ void say_what_next(const Context& context, std::ostream& out) {
 
 void list_phases(const InstallOptions& options, bool json, Progress& progress, std::ostream& out) {
   InstallOptions described = options;
-  // A worker's plan is asked for without a cluster to join: any ticket will do, nothing is run.
-  if (options.role == InstallOptions::Role::worker && options.join_ticket.empty() &&
-      options.join_endpoint.empty()) {
-    described.join_endpoint = "127.0.0.1:6443";
-    described.token = "abcdef.0123456789abcdef";
-    described.discovery_token_ca_cert_hash = "sha256:" + std::string(64, '0');
-  }
+  // A worker's plan may be asked for without a cluster to join: nothing is run.
+  described.joined = options.role == InstallOptions::Role::worker && options.join_ticket.empty() &&
+                     options.join_endpoint.empty();
   Session session(described, progress, false);
   const auto plan = make_plan(session.context);
   if (json) {

@@ -3,18 +3,77 @@
 #include <algorithm>
 
 #include "core/error.hpp"
-#include "installer/context.hpp"
+#include "core/text.hpp"
+#include "installer/bin_dir.hpp"
+#include "installer/session.hpp"
+#include "installer/yaml_json.hpp"
 
 namespace kbundle {
+namespace {
 
-Receipt installed_receipt(const Host& host, const std::string& verb) {
-  if (auto receipt = Receipt::read(host)) return *receipt;
+// What the install merged out of the user's documents is in the configuration it kept.
+std::vector<Json> kept_documents(const Host& host) {
+  const auto text = host.read(node_path::kubeadm_config);
+  if (!text) return {};
+  try {
+    return yaml_documents(*text, node_path::kubeadm_config);
+  } catch (const Error&) {
+    return {};  // cut by a power loss: the kubelet's own files tell the rest
+  }
+}
+
+Inventory inventory_of(const Receipt& receipt, const Platform& platform) {
+  Inventory inventory;
+  inventory.line = receipt.line;
+  inventory.serial = receipt.serial;
+  inventory.kubernetes_version = receipt.kubernetes_version;
+  inventory.platforms = {platform};
+  inventory.cni = receipt.cni;
+  inventory.kbundle_version = receipt.kbundle_version;
+  for (const Receipt::File& file : receipt.files) {
+    FileRecord record;
+    record.component = file.component;
+    record.path = file.path;
+    record.mode = file.mode;
+    record.platform = platform;
+    record.digest = file.digest;
+    record.version = file.version;
+    inventory.files.push_back(std::move(record));
+  }
+  for (const Receipt::Image& image : receipt.images) {
+    ImageRecord record;
+    record.names = image.names;
+    record.digest = image.digest;
+    record.platforms = {{platform, image.digest, image.config}};
+    inventory.images.push_back(std::move(record));
+    for (const auto& [digest, size] : image.blobs)
+      if (inventory.find_blob(digest) == nullptr) {
+        BlobRecord blob;
+        blob.digest = digest;
+        blob.size = size;
+        inventory.blobs.push_back(std::move(blob));
+      }
+  }
+  return inventory;
+}
+
+}  // namespace
+
+Receipt installed_receipt(const Host& host, const Journal& journal, const std::string& verb) {
+  if (auto receipt = Receipt::read(host)) return *std::move(receipt);
+  if (!journal.has_plan())
+    throw Error(ExitCode::preflight,
+                "kbundle did not install this host: there is no " + std::string(node_path::receipt),
+                "run kbundle " + verb + " on a node that `kbundle install` made");
+  if (!journal.complete())
+    throw Error(ExitCode::preflight,
+                "the " + journal.plan().action + " of this host has not come to its end",
+                install_command(journal.plan()));
   const bool there = host.exists(node_path::receipt);
   throw Error(ExitCode::preflight,
-              std::string(node_path::receipt) +
-                  (there ? " is damaged" : " is not there: kbundle has not installed this host") +
-                  ", so `kbundle " + verb + "` cannot tell what this node is",
-              "run the install's command again: it looks at the host and writes the receipt anew");
+              std::string(node_path::receipt) + (there ? " is damaged" : " is gone") +
+                  ", so kbundle " + verb + " cannot tell what this node is",
+              "run " + install_command(journal.plan()) + " again: it writes the receipt anew");
 }
 
 InstallOptions installed_options(const Receipt& receipt, const Journal& journal) {
@@ -28,8 +87,9 @@ InstallOptions installed_options(const Receipt& receipt, const Journal& journal)
   options.image_repository = receipt.image_repository;
   options.pod_network_cidr = receipt.pod_subnet;
   options.service_cidr = receipt.service_subnet;
+  options.cri_socket = receipt.cri_socket;
+  // Of `--runtime none` the receipt knows only what was found.
   const Json& overrides = journal.plan().overrides;
-  options.cri_socket = overrides.value("cri-socket", "");
   options.runtime = overrides.value("runtime", receipt.runtime);
   return options;
 }
@@ -48,6 +108,48 @@ bool is_installed_program(const Host& host, const Receipt& receipt, const std::s
   return std::any_of(receipt.files.begin(), receipt.files.end(), [&](const Receipt::File& file) {
     return file.path == path && host.digest(path) == file.digest;
   });
+}
+
+std::string install_command(const PlanRecord& plan) {
+  std::string command = "kbundle " + plan.action + " BUNDLE";
+  if (plan.action != "install") return command;
+  command += " --role " + plan.role;
+  for (const auto& [name, value] : plan.overrides.items()) {
+    if (name == "join" || name == "discovery-token-ca-cert-hash") continue;
+    if (name == "runtime" && value == Json("containerd")) continue;
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    if (!text.empty()) command += " --" + to_shell({name, text});
+  }
+  if (plan.overrides.contains("join")) command += " --join join-ticket.json";
+  if (!plan.config_digest.empty()) command += " --config FILE";
+  return command;
+}
+
+InstalledNode::InstalledNode(Receipt receipt_, Host& host_, Progress& progress,
+                             const Journal& journal, const Bundle* bundle)
+    : receipt(std::move(receipt_)),
+      options(installed_options(receipt, journal)),
+      inventory(bundle != nullptr ? bundle->inventory() : inventory_of(receipt, host_.platform())),
+      context(options, inventory, bundle, Catalog::builtin().facts(receipt.kubernetes_version),
+              host_, progress) {
+  context.journal = &journal;
+  context.platform = host_.platform();
+  context.cni = cni_of(context);
+  context.user_documents = kept_documents(host_);
+  context.network = find_node_network(host_, receipt.node_ip);
+  context.bin_dir = receipt.bin_dir;
+  host_.set_bin_dir(receipt.bin_dir);
+  context.node_name = receipt.node_name;
+  context.vip = receipt.vip;
+  context.external_etcd = receipt.external_etcd;
+  context.image_repository = receipt.image_repository;
+  context.pod_subnet = receipt.pod_subnet;
+  context.service_subnet = receipt.service_subnet;
+  context.resolver.path = receipt.resolver;
+  for (const Receipt::Image& image : receipt.images)
+    for (const auto& [digest, size] : image.blobs)
+      context.image_blobs[image.digest].push_back(digest);
+  context.runtime = make_runtime(context);
 }
 
 }  // namespace kbundle

@@ -1,9 +1,11 @@
-// What a node is, for the verbs that work on one that was installed: its receipt, and what the
-// journal knows of the choices made then. Nothing has to be said again on the command line.
+// A node that kbundle has installed, as its receipt and journal tell: what the verbs that come
+// after an install start from. Nothing has to be said again on the command line.
 #pragma once
 
 #include <string>
 
+#include "core/progress.hpp"
+#include "installer/context.hpp"
 #include "installer/host.hpp"
 #include "installer/install.hpp"
 #include "installer/journal.hpp"
@@ -11,9 +13,9 @@
 
 namespace kbundle {
 
-/// Error{preflight} when kbundle did not install this host (or its receipt was cut by a power
-/// loss); `verb` is named.
-Receipt installed_receipt(const Host& host, const std::string& verb);
+/// Error{preflight}: this host was not installed by kbundle, or not to the end, or the receipt was
+/// cut by a power loss. `verb` needs it.
+Receipt installed_receipt(const Host& host, const Journal& journal, const std::string& verb);
 
 /// The options that give a Context the node as it is. The ticket and the user's kubeadm documents
 /// are not needed any more: the cluster holds what they said.
@@ -26,5 +28,23 @@ std::string installed_program(const Host& host, const Receipt& receipt,
 
 /// Whether the program at `path` is the one the receipt tells of.
 bool is_installed_program(const Host& host, const Receipt& receipt, const std::string& path);
+
+/// "kbundle install BUNDLE --role master --node-ip …" for people, from what the journal keeps. The
+/// user's own documents and join tickets are named, not known.
+std::string install_command(const PlanRecord& plan);
+
+/// The phases' Context for such a node. Members refer to each other: it stays where it is.
+struct InstalledNode {
+  /// With `bundle` its inventory is used, otherwise the receipt's. Changes nothing.
+  InstalledNode(Receipt receipt_, Host& host_, Progress& progress, const Journal& journal,
+                const Bundle* bundle = nullptr);
+  InstalledNode(const InstalledNode&) = delete;
+  InstalledNode& operator=(const InstalledNode&) = delete;
+
+  Receipt receipt;
+  InstallOptions options;
+  Inventory inventory;
+  Context context;
+};
 
 }  // namespace kbundle

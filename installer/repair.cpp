@@ -8,7 +8,7 @@
 #include "core/file.hpp"
 #include "core/lock.hpp"
 #include "core/text.hpp"
-#include "installer/node_from_receipt.hpp"
+#include "installer/installed_node.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/runner.hpp"
 #include "installer/session.hpp"
@@ -35,7 +35,7 @@ ProcessLock take_lock(const Host& host) {
 Receipt receipt_to_repair(const Host& host, const Journal& journal) {
   if (journal.resetting())
     throw Error(ExitCode::preflight, "a reset of this host was begun", "kbundle reset");
-  Receipt receipt = require_receipt(host, journal, "repair");
+  Receipt receipt = installed_receipt(host, journal, "repair");
   if (journal.has_plan() && !journal.complete() && !journal.was_complete())
     throw Error(ExitCode::preflight,
                 "the " + journal.plan().action + " of this host stopped in phase " +
@@ -137,8 +137,9 @@ void repair(const RepairOptions& options, Progress& progress, std::ostream& out)
   out << "repaired; `kbundle status` says whether the node is healthy\n";
 }
 
-void install_repair_timer(const RepairOptions& options, const std::string& every,
-                          Progress& progress, std::ostream& out) {
+void install_repair_timer(const RepairOptions& options, const std::string& span, Progress& progress,
+                          std::ostream& out) {
+  const std::string schedule = every(span);
   Host host;
   require_root(host);
   const ProcessLock lock = take_lock(host);
@@ -156,9 +157,9 @@ void install_repair_timer(const RepairOptions& options, const std::string& every
       host.write((store.folder() / (key.id() + ".pem")).string(), key.pem());
   if (bundle.signers().empty())
     arguments.insert(arguments.end(), {"--allow-unsigned", "--bundle-id", bundle.id()});
-  install_timer(
-      host, {kTimer, "bring back what this Kubernetes node lost of its bundle", arguments, every});
-  out << kTimer << ".timer runs every " << every << "; it repairs from " << kKeptBundle << " ("
+  install_timer(host, {kTimer, "bring back what this Kubernetes node lost of its bundle", arguments,
+                       schedule});
+  out << kTimer << ".timer runs every " << span << "; it repairs from " << kKeptBundle << " ("
       << human_size(bundle.size()) << ")\n";
 }
 

@@ -24,8 +24,8 @@ void repair(const RepairOptions& options, Progress& progress, std::ostream& out)
 
 /// Keeps a checked copy of the bundle and kbundle itself on the host, trusts the bundle's key, and
 /// has systemd run `repair` every so often ("1h").
-void install_repair_timer(const RepairOptions& options, const std::string& every,
-                          Progress& progress, std::ostream& out);
+void install_repair_timer(const RepairOptions& options, const std::string& span, Progress& progress,
+                          std::ostream& out);
 /// Removes the timer and the kept bundle.
 void remove_repair_timer(std::ostream& out);
 

@@ -227,7 +227,8 @@ void restore_etcd(const RestoreEtcdOptions& options, Progress& progress, std::os
     throw Error(ExitCode::preflight, "restore-etcd changes the system and needs root",
                 "run it with sudo");
   const ProcessLock lock(host.at(node_path::lock), true);
-  const Receipt receipt = installed_receipt(host, "restore-etcd");
+  const Receipt receipt =
+      installed_receipt(host, Journal::look(host.at(node_path::journal)), "restore-etcd");
   const NodeBackup backup = chosen(host, options.backup);
   const EtcdMember member = parse_etcd_manifest(etcd_manifest(host), "etcd.yaml");
   // One member makes a cluster of its own; others would go on with the old one.

@@ -21,16 +21,22 @@ void place_executable(Host& host, const std::string& target) {
   file.commit();
 }
 
-void check_span(const std::string& every) {
-  const auto number = every.find_first_not_of("0123456789");
-  const std::string unit = number == std::string::npos ? "" : every.substr(number);
+}  // namespace
+
+std::string every(const std::string& span) {
+  const auto number = span.find_first_not_of("0123456789");
+  const std::string unit = number == std::string::npos ? "" : span.substr(number);
   const bool known = unit == "min" || unit == "h" || unit == "d";
-  if (number == 0 || !known || every.find_first_not_of('0') == number)
+  if (number == 0 || !known || span.find_first_not_of('0') == number)
     throw Error(ExitCode::usage,
-                "--every wants a time like 30min, 1h or 7d, not \"" + printable(every) + "\"");
+                "--every wants a time like 30min, 1h or 7d, not \"" + printable(span) + "\"");
+  return "OnActiveSec=" + span + "\nOnBootSec=5min\nOnUnitInactiveSec=" + span +
+         "\nRandomizedDelaySec=1min\n";
 }
 
-}  // namespace
+std::string daily(const std::string& delay) {
+  return "OnCalendar=daily\nRandomizedDelaySec=" + delay + "\nPersistent=true\n";
+}
 
 std::string keep_executable(Host& host) {
   const auto own = Host().digest("/proc/self/exe");
@@ -48,23 +54,24 @@ std::string keep_executable(Host& host) {
   return kInState;
 }
 
-void install_timer(Host& host, const VerbTimer& timer) {
-  check_span(timer.every);
-  std::vector<std::string> command = {keep_executable(host)};
-  command.insert(command.end(), timer.arguments.begin(), timer.arguments.end());
-  command.insert(command.end(), {"--progress", "plain"});
-  host.write(kUnits + timer.name + ".service", "[Unit]\nDescription=" + timer.description +
-                                                   "\n\n[Service]\nType=oneshot\nNice=10\n"
-                                                   "IOSchedulingClass=idle\nExecStart=" +
-                                                   to_shell(command) + "\n");
-  host.write(kUnits + timer.name + ".timer",
-             "[Unit]\nDescription=" + timer.description + "\n\n[Timer]\nOnActiveSec=" +
-                 timer.every + "\nOnBootSec=5min\nOnUnitInactiveSec=" + timer.every +
-                 "\nRandomizedDelaySec=1min\n\n[Install]\nWantedBy=timers.target\n");
+std::string install_timer(Host& host, const VerbTimer& timer) {
+  std::vector<std::string> words = {keep_executable(host)};
+  words.insert(words.end(), timer.arguments.begin(), timer.arguments.end());
+  words.insert(words.end(), {"--progress", "plain"});
+  const std::string command = to_shell(words);
+  host.write(kUnits + timer.name + ".service",
+             "[Unit]\nDescription=" + timer.description +
+                 "\nAfter=kubelet.service\n\n[Service]\nType=oneshot\nNice=10\n"
+                 "IOSchedulingClass=idle\nExecStart=" +
+                 command + "\n");
+  host.write(kUnits + timer.name + ".timer", "[Unit]\nDescription=" + timer.description +
+                                                 "\n\n[Timer]\n" + timer.schedule +
+                                                 "\n[Install]\nWantedBy=timers.target\n");
   host.run_checked({.argv = {"systemctl", "daemon-reload"}});
   host.touching(Touch::unit, timer.name + ".timer");
   host.run_checked({.argv = {"systemctl", "enable", timer.name + ".timer"}});
   host.run_checked({.argv = {"systemctl", "restart", timer.name + ".timer"}});
+  return command;
 }
 
 void remove_timer(Host& host, const std::string& name) {

@@ -138,8 +138,9 @@ void upgrade(const UpgradeOptions& options, Progress& progress, std::ostream& ou
   std::unique_ptr<ProcessLock> lock;
   if (!options.dry_run) lock = std::make_unique<ProcessLock>(host.at(node_path::lock), true);
 
-  const Receipt before = installed_receipt(host, kAction);
-  InstallOptions node = installed_options(before, Journal::look(host.at(node_path::journal)));
+  const Journal journal = Journal::look(host.at(node_path::journal));
+  const Receipt before = installed_receipt(host, journal, kAction);
+  InstallOptions node = installed_options(before, journal);
   node.bundle = find_bundle(options.bundle, "kbundle upgrade BUNDLE");
   node.trust = options.trust;
   node.dry_run = options.dry_run;

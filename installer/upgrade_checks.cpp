@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::size_t kReportedImages = 50;  // the kubelet's --node-status-max-images
 constexpr int kImageReports = 20;            // looks, of 5 s: a kubelet lists images every 30 s
-constexpr const char* kControlPlane[] = {"kube-apiserver", "kube-controller-manager",
-                                         "kube-scheduler", "etcd"};
 
 std::optional<Json> query(const Context& context, std::vector<std::string> arguments) {
   const auto result = context.host.run(context.kubectl(std::move(arguments)));
@@ -158,18 +156,10 @@ std::map<std::string, std::set<std::string>> missing_on_nodes(const Context& con
       for (const Json& image_name : image.value("names", Json::array()))
         present.insert(image_name.get<std::string>());
     if (images.size() >= kReportedImages) continue;
+    const auto role = is_master(node) ? InstallOptions::Role::master : InstallOptions::Role::worker;
     for (const ImageRecord& image : context.inventory.images) {
-      if (image.names.empty()) continue;
+      if (image.names.empty() || !context.runs_image(image, role)) continue;
       const std::string& upstream = image.names.front();
-      const bool holds_vip = upstream == context.facts.keepalived_image;
-      if (holds_vip && context.vip.empty()) continue;
-      const bool control_plane =
-          holds_vip ||
-          std::any_of(
-              std::begin(kControlPlane), std::end(kControlPlane), [&](const char* component) {
-                return upstream.find("/" + std::string(component) + ":") != std::string::npos;
-              });
-      if (control_plane && !is_master(node)) continue;
       const std::string wanted = context.renamed(upstream);
       if (!present.contains(wanted) && !present.contains(upstream)) result[name].insert(wanted);
     }

@@ -8,7 +8,8 @@ void check_runtimes(const Context& context, Findings& findings) {
   if (!context.host.live()) return;
   const PhaseCheck state = context.runtime->check();
   if (state.state == PhaseState::conflict)
-    findings.error("Runtime", state.reason, "see docs: the container runtime");
+    findings.error("Runtime", state.reason,
+                   "docs/runtimes.md tells which runtimes serve which versions");
   struct Socket {
     const char* path;
     const char* name;

@@ -9,7 +9,7 @@
 #include "core/json.hpp"
 #include "core/progress.hpp"
 #include "installer/certificates.hpp"
-#include "installer/node_from_receipt.hpp"
+#include "installer/installed_node.hpp"
 
 namespace kbundle {
 

@@ -9,7 +9,7 @@
 #include "installer/etcd_tool.hpp"
 #include "installer/node_backup.hpp"
 #include "installer/static_pods.hpp"
-#include "installer/timers.hpp"
+#include "installer/timer.hpp"
 #include "installer/upgrade_checks.hpp"
 #include "installer/upgrade_plan.hpp"
 #include "installer/upgrade_rules.hpp"
@@ -316,12 +316,9 @@ TEST_CASE("static pods are told from a site's own processes") {
   CHECK(static_pods(host) == std::vector<std::string>{"etcd", "kube-apiserver"});
 }
 
-TEST_CASE("lead times, and the units of a timer") {
+TEST_CASE("lead times of a renewal") {
   CHECK(parse_lead_time("30d") == std::chrono::hours(720));
   CHECK(parse_lead_time("12h") == std::chrono::hours(12));
   for (const char* wrong : {"", "30", "d", "-3d", "30dd", "1e3d"})
     CHECK_THROWS_AS(parse_lead_time(wrong), Error);
-  const Timer timer{"kbundle-x", "Does x", "x --y", "daily", "1h"};
-  CHECK(timer_unit(timer).find("OnCalendar=daily\nRandomizedDelaySec=1h\n") != std::string::npos);
-  CHECK(timer_service(timer).find("ExecStart=/usr/local/bin/kbundle x --y\n") != std::string::npos);
 }
