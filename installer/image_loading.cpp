@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "core/error.hpp"
@@ -45,6 +46,12 @@ LoadJob job_of(const Context& context, std::vector<StreamImage> images) {
           .images = std::move(images),
           .whole = {},
           .on_bytes = {}};
+}
+
+void drop_damaged(Runtime& runtime, const ImagesState& state) {
+  std::vector<Digest> damaged;
+  for (const DamagedBlob& blob : state.damaged) damaged.push_back(blob.digest);
+  runtime.drop_content(damaged);
 }
 
 class Loading {
@@ -247,35 +254,48 @@ void load_images(Context& context, const ImagesState& state) {
   Runtime& runtime = *context.runtime;
   if (!state.unsafe.empty()) runtime.drop_images(job_of(context, state.unsafe));
   if (!state.unsettled.empty()) runtime.settle(job_of(context, state.unsettled));
-  if (!state.missing.empty()) {
+  std::optional<ImagesState> now;
+  if (state.missing.empty()) {
+    now = state;
+    if (state.settle) {
+      runtime.sync();
+      remove_loading_mark(context.host);
+    }
+  } else {
     // What an earlier run loaded and did not sync stays in it.
     LoadingMark mark = read_loading_mark(context.host).value_or(LoadingMark{});
     mark.fast |= context.options.fast_load;
     for (const auto& one : state.missing)
       mark.names.insert(one.image.names.begin(), one.image.names.end());
     write_loading_mark(context.host, mark);
-    std::vector<Digest> damaged;
-    for (const DamagedBlob& blob : state.damaged) damaged.push_back(blob.digest);
-    runtime.drop_content(damaged);
+    drop_damaged(runtime, state);
     Loading loading(context, state);
-    if (!context.options.fast_load || !loading.run_fast()) loading.run();
-    runtime.sync();
-    remove_loading_mark(context.host);
-  } else if (state.settle) {
+    if (!context.options.fast_load || !loading.run_fast()) {
+      loading.run();
+    } else if (auto rest = look_at_images(context, context.deep_images); rest.good()) {
+      now = std::move(rest);
+    } else {
+      context.progress.warn("--fast-load did not bring " +
+                            rest.missing.front().image.names.front() + " (" +
+                            rest.missing.front().why + "): " + runtime.name() + " loads it itself");
+      drop_damaged(runtime, rest);
+      Loading(context, rest).run();
+    }
     runtime.sync();
     remove_loading_mark(context.host);
   }
-  const auto now = state.missing.empty() ? state : look_at_images(context, context.deep_images);
+  if (!now) now = look_at_images(context, context.deep_images);
   // Promise 1: what runs here has the digest that upstream has.
-  if (!now.good()) {
+  if (!now->good()) {
     std::vector<std::string> lines;
-    for (const auto& one : now.missing) lines.push_back(one.image.names.front() + ": " + one.why);
+    for (const auto& one : now->missing) lines.push_back(one.image.names.front() + ": " + one.why);
     throw Error(
         ExitCode::phase,
         "images in " + runtime.name() + " are not what the bundle holds:\n  " + join(lines, "\n  "),
         "look into `ctr -n k8s.io images check` and the runtime's journal");
   }
-  for (const std::string& name : now.unpinned) runtime.pin(name);
+  for_each_parallel(now->unpinned.size(), kMostAtOnce,
+                    [&](std::size_t i) { runtime.pin(now->unpinned[i]); });
 }
 
 }  // namespace kbundle

@@ -72,6 +72,7 @@ class LayerStream::Gzip final : public Decoder {
   explicit Gzip(Decoder&& from) : Decoder(std::move(from)) {
     if (inflateInit2(&state_, 15 + 16) != Z_OK)
       throw Error(ExitCode::internal, "zlib has no memory for a stream");
+    inflateValidate(&state_, 0);  // gzip's own checksum: the SHA-256 of all is compared
   }
   ~Gzip() override { inflateEnd(&state_); }
   Gzip(const Gzip&) = delete;

@@ -1,6 +1,8 @@
 // containerd: the host's own is configured and kept, the bundle's is set up where there is none.
 #include "installer/runtimes/containerd.hpp"
 
+#include <mutex>
+#include <optional>
 #include <tuple>
 
 #include "core/error.hpp"
@@ -208,13 +210,22 @@ class Containerd final : public Runtime {
     return now.address.empty() ? kSocket : now.address;
   }
 
+  // Asked for at every step, also by several threads: what containerd makes of its configuration is
+  // asked for once.
   ContainerdAccess access() const {
-    const auto now = settings();
-    return {.host = context_.host,
-            .ctr = program(),
-            .address = socket_of(now),
-            .snapshotter = now.snapshotter,
-            .root = now.root.empty() ? "/var/lib/containerd" : now.root};
+    const std::lock_guard guard(access_mutex_);
+    auto file = context_.host.read(kConfig);
+    if (!access_ || file != access_config_) {
+      const auto now = settings();
+      access_.emplace(
+          ContainerdAccess{.host = context_.host,
+                           .ctr = program(),
+                           .address = socket_of(now),
+                           .snapshotter = now.snapshotter,
+                           .root = now.root.empty() ? "/var/lib/containerd" : now.root});
+      access_config_ = std::move(file);
+    }
+    return *access_;
   }
   ContainerdImages store() const { return ContainerdImages(access()); }
 
@@ -389,6 +400,9 @@ class Containerd final : public Runtime {
   }
 
   Context& context_;
+  mutable std::mutex access_mutex_;
+  mutable std::optional<ContainerdAccess> access_;
+  mutable std::optional<std::string> access_config_;  // the file that it was told from
 };
 
 }  // namespace

@@ -17,7 +17,6 @@ namespace kbundle {
 namespace {
 
 constexpr const char* kPinned = "io.cri-containerd.pinned=pinned";
-constexpr const char* kContent = "/io.containerd.content.v1.content/blobs/";
 
 std::vector<std::string> fields(const std::string& line) {
   std::istringstream in(line);
@@ -26,14 +25,18 @@ std::vector<std::string> fields(const std::string& line) {
   return result;
 }
 
+}  // namespace
+
+std::string content_store(const ContainerdAccess& access) {
+  return access.root + "/io.containerd.content.v1.content";
+}
+
 std::vector<std::string> ctr_argv(const ContainerdAccess& access,
                                   const std::vector<std::string>& arguments) {
   std::vector<std::string> argv = {access.ctr, "--address", access.address, "-n", "k8s.io"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return argv;
 }
-
-}  // namespace
 
 CommandResult run_ctr(const ContainerdAccess& access, const std::vector<std::string>& arguments,
                       std::chrono::milliseconds timeout) {
@@ -103,7 +106,7 @@ void ContainerdImages::pin(const std::string& image) const {
 }
 
 std::string ContainerdImages::blob_path(const Digest& digest) const {
-  return access_.root + kContent + digest.algorithm() + "/" + digest.hex();
+  return content_store(access_) + "/blobs/" + digest.algorithm() + "/" + digest.hex();
 }
 
 // `ctr images check` looks into containerd's database alone: on 1.6 it calls an image complete
@@ -112,7 +115,7 @@ std::vector<DamagedBlob> ContainerdImages::damaged_content(const std::vector<Blo
                                                            bool deep) const {
   const Host& host = access_.host;
   // A content store elsewhere (a proxy plugin) is not ours to judge.
-  if (!host.exists(access_.root + kContent)) return {};
+  if (!host.exists(content_store(access_) + "/blobs")) return {};
   // The digests are remembered by Host: asked for below again, they cost nothing.
   if (deep)
     for_each_parallel(wanted.size(), std::thread::hardware_concurrency(), [&](std::size_t i) {

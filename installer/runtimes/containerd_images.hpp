@@ -21,7 +21,13 @@ struct ContainerdAccess {
   std::string root;         ///< "/var/lib/containerd"
 };
 
-/// `ctr --address … -n k8s.io ARGUMENTS`; a non-zero exit is a value.
+/// The folder of its content store, on the node.
+std::string content_store(const ContainerdAccess& access);
+
+/// `ctr --address … -n k8s.io ARGUMENTS`.
+std::vector<std::string> ctr_argv(const ContainerdAccess& access,
+                                  const std::vector<std::string>& arguments);
+/// Runs that; a non-zero exit is a value.
 CommandResult run_ctr(const ContainerdAccess& access, const std::vector<std::string>& arguments,
                       std::chrono::milliseconds timeout = std::chrono::minutes(2));
 /// As above; a non-zero exit is Error{phase}.

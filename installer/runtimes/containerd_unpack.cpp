@@ -1,6 +1,8 @@
 #include "installer/runtimes/containerd_unpack.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "bundles/image_stream.hpp"
@@ -33,6 +35,25 @@ std::vector<Digest> diff_ids(const Bundle& bundle, const Digest& config, const s
   return result;
 }
 
+// Gives what another source gives, having written it to a sink.
+class TeeSource final : public Source {
+ public:
+  TeeSource(std::unique_ptr<Source> from, Sink& to,
+            const std::function<void(std::uint64_t)>& on_bytes)
+      : from_(std::move(from)), to_(to), on_bytes_(on_bytes) {}
+  std::size_t read(std::span<std::byte> buffer) override {
+    const auto count = from_->read(buffer);
+    to_.write(std::span<const std::byte>(buffer.first(count)));
+    if (on_bytes_) on_bytes_(count);
+    return count;
+  }
+
+ private:
+  std::unique_ptr<Source> from_;
+  Sink& to_;
+  const std::function<void(std::uint64_t)>& on_bytes_;
+};
+
 std::string first_word(std::string_view line) {
   const auto start = std::min(line.find_first_not_of(' '), line.size());
   return std::string(line.substr(start, line.find_first_of(" \t", start) - start));
@@ -47,7 +68,7 @@ std::string unfit_for_fast_load(const ContainerdAccess& access, const std::strin
   const auto have = Version::parse(version);
   if (!have || have->major != 1 || have->minor < 4)
     return "containerd " + version + " is not among those it is known to equal (1.4 to 1.7)";
-  return {};
+  return unfit_for_incoming_blobs(access);
 }
 
 std::vector<Digest> chain_ids(const std::vector<Digest>& diff_ids) {
@@ -97,10 +118,10 @@ std::vector<std::string> ContainerdUnpack::run() {
   find_layers();
   const std::size_t workers =
       std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostAtOnce);
-  // The blobs go beside the layers; both end on the first failure of either.
+  // The first records the images beside the layers; all end on the first failure of any.
   for_each_parallel(workers + 1, workers + 1, [this](std::size_t worker) {
     try {
-      worker == 0 ? bring_blobs() : work();
+      worker == 0 ? announce() : work();
     } catch (...) {
       const std::lock_guard guard(mutex_);
       failed_ = true;
@@ -139,6 +160,7 @@ void ContainerdUnpack::find_layers() {
   for (const std::string& line : split(snapshots({"ls"}).output, '\n'))
     there.insert(first_word(line));
   std::set<Digest> known;
+  std::set<Digest> brought = job_.whole;
   for (const StreamImage& image : job_.images) {
     const auto parts = image_parts(job_.bundle, *image.image, job_.platform);
     const auto diffs = diff_ids(job_.bundle, parts.config, image.names.front());
@@ -152,16 +174,27 @@ void ContainerdUnpack::find_layers() {
                   .diff = diffs[i],
                   .blob = parts.layers[i].digest,
                   .parent = i == 0 ? std::string() : chain[i - 1].str(),
-                  .size = parts.layers[i].size};
-      if (there.contains(layer.chain.str())) {
-        layer.state = Layer::State::done;
-        if (job_.on_bytes) job_.on_bytes(layer.size);
-      }
+                  .size = parts.layers[i].size,
+                  .brings = brought.insert(parts.layers[i].digest).second,
+                  .unpacked = there.contains(chain[i].str())};
+      if (layer.unpacked && job_.on_bytes) job_.on_bytes(layer.size);
+      if (layer.unpacked && !layer.brings) layer.state = Layer::State::done;
       layers_.push_back(std::move(layer));
     }
   }
+  sort_layers();
+}
+
+// First what most is waiting for. Lower layers come first in the list.
+void ContainerdUnpack::sort_layers() {
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+    layer->way += layer->size;
+    const auto parent = std::find_if(
+        layer, layers_.rend(), [&](const Layer& one) { return one.chain.str() == layer->parent; });
+    if (parent != layers_.rend()) parent->way = std::max(parent->way, layer->way);
+  }
   std::stable_sort(layers_.begin(), layers_.end(),
-                   [](const Layer& a, const Layer& b) { return a.size > b.size; });
+                   [](const Layer& a, const Layer& b) { return a.way > b.way; });
 }
 
 // A layer whose parent is there; with the lock held. What lies on a layer that is left to
@@ -197,13 +230,17 @@ void ContainerdUnpack::work() {
     layer.state = Layer::State::running;
     lock.unlock();
     std::string unusual;
-    if (!layer.parent_left) {
+    bool brought = false;
+    if (!layer.parent_left && !layer.unpacked) {
       try {
         with_context("unpack the layer " + layer.blob.short_hex(), [&] { unpack(layer); });
+        brought = true;
       } catch (const UnusualLayer& why) {
         unusual = why.what();
       }
     }
+    if (layer.brings && !brought)
+      with_context("bring the layer " + layer.blob.short_hex(), [&] { bring(layer); });
     lock.lock();
     const bool left = layer.parent_left || !unusual.empty();
     if (!unusual.empty()) left_.push_back("the layer " + layer.blob.short_hex() + ": " + unusual);
@@ -219,7 +256,13 @@ void ContainerdUnpack::unpack(const Layer& layer) {
   const std::string mounts = snapshots(prepare).output;
   try {
     const auto target = target_of_mounts(parse_json(mounts, "`ctr snapshots prepare --mounts`"));
-    LayerStream stream(job_.bundle.open_blob(layer.blob));
+    std::optional<IncomingBlob> kept;
+    auto blob = job_.bundle.open_blob(layer.blob);
+    if (layer.brings) {
+      kept.emplace(access_, layer.blob, layer.size);
+      blob = std::make_unique<TeeSource>(std::move(blob), *kept, job_.on_bytes);
+    }
+    LayerStream stream(std::move(blob));
     unpack_layer(stream, target);
     if (const Digest got = stream.finish(); got != layer.diff)
       throw Error(ExitCode::verification,
@@ -227,6 +270,7 @@ void ContainerdUnpack::unpack(const Layer& layer) {
                       ", but the image's config promises " + layer.diff.str(),
                   "the image is broken where it came from; take another");
     snapshots({"commit", layer.chain.str(), key});
+    if (kept) keep(*kept);
   } catch (...) {
     // Not half a layer stays behind; when containerd is gone, the next run removes it.
     run_ctr(access_, {"snapshots", "--snapshotter", kSnapshotter, "rm", key});
@@ -235,24 +279,33 @@ void ContainerdUnpack::unpack(const Layer& layer) {
   if (job_.on_bytes) job_.on_bytes(layer.size);
 }
 
-// Image by image, so that a killed run keeps what came.
-void ContainerdUnpack::bring_blobs() {
-  std::set<Digest> there = job_.whole;
-  for (const StreamImage& image : job_.images) {
-    {
-      const std::lock_guard guard(mutex_);
-      if (failed_) return;
-    }
-    with_context("bring the content of " + image.names.front(), [&] {
-      images_.load(
-          [&](Sink& out) {
-            write_image_stream(job_.bundle, {image}, job_.platform, out, job_.on_bytes, there);
-          },
-          false);
-    });
-    for (const Digest& digest : image_blobs(job_.bundle, *image.image, job_.platform))
-      there.insert(digest);
+// The blob alone: its snapshot is there already, or left to containerd.
+void ContainerdUnpack::bring(const Layer& layer) {
+  IncomingBlob kept(access_, layer.blob, layer.size);
+  copy(*job_.bundle.open_blob(layer.blob), kept, job_.on_bytes);
+  keep(kept);
+}
+
+void ContainerdUnpack::keep(IncomingBlob& blob) {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return announced_ || failed_; });
+    if (failed_) return;
   }
+  blob.record();
+}
+
+// The images, without their layers: from now on containerd's collector spares these.
+void ContainerdUnpack::announce() {
+  images_.load(
+      [this](Sink& out) {
+        write_image_stream(job_.bundle, job_.images, job_.platform, out, job_.on_bytes,
+                           layer_blobs_);
+      },
+      false);
+  const std::lock_guard guard(mutex_);
+  announced_ = true;
+  changed_.notify_all();
 }
 
 // An import of the manifests and configs alone: containerd finds blobs and snapshots there and

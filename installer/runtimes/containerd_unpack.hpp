@@ -1,6 +1,6 @@
-// Images into containerd without its unpacker: kbundle makes the snapshots (installer/layer_unpack)
-// while `ctr images import --no-unpack` takes the original blobs beside it; then containerd makes
-// the image records and finds everything there. docs/loading.md tells why and how.
+// Images into containerd without its unpacker: kbundle reads each layer once, and makes of it the
+// snapshot (installer/layer_unpack) and the blob in containerd's content (containerd_content); then
+// containerd makes the image records and finds everything there. docs/loading.md tells why and how.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +12,7 @@
 
 #include "core/json.hpp"
 #include "installer/layer_unpack.hpp"
+#include "installer/runtimes/containerd_content.hpp"
 #include "installer/runtimes/containerd_images.hpp"
 
 namespace kbundle {
@@ -43,17 +44,23 @@ class ContainerdUnpack {
     Digest chain, diff, blob;
     std::string parent;  // chain ID; empty: the lowest
     std::uint64_t size = 0;
+    std::uint64_t way = 0;  // with the largest that lie on it: bytes
+    bool brings = false;    // the blob is to be kept, too
+    bool unpacked = false;  // the snapshot is there already
     bool parent_left = false;
     /// `left`: containerd unpacks it, when the images are recorded.
     enum class State { waiting, running, done, left } state = State::waiting;
   };
 
   void find_layers();
+  void sort_layers();
   void remove_leftovers();
   void work();
   std::optional<std::size_t> next_layer();
   void unpack(const Layer& layer);
-  void bring_blobs();
+  void bring(const Layer& layer);
+  void keep(IncomingBlob& blob);
+  void announce();
   void record();
   void unroot(const Layer& layer) const;
   CommandResult snapshots(const std::vector<std::string>& arguments) const;
@@ -61,11 +68,12 @@ class ContainerdUnpack {
   const ContainerdAccess& access_;
   const LoadJob& job_;
   ContainerdImages images_;
-  std::vector<Layer> layers_;  // each chain ID once, large ones first
+  std::vector<Layer> layers_;  // each chain ID once, in the order of their start
   std::set<Digest> layer_blobs_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> left_;  // why layers are left to containerd
+  bool announced_ = false;         // the images are recorded: what they name is not collected
   bool failed_ = false;
 };
 
