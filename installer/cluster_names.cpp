@@ -17,7 +17,7 @@ const std::vector<std::string>& folders() {
 
 const std::vector<std::string>& files() {
   static const std::vector<std::string> kFiles = {"/etc/cni/net.d/10-flannel.conflist",
-                                                  "/etc/cni/net.d/10-flannel.conf"};
+                                                  "/etc/cni/net.d/10-flannel.conf", flannel_plugin};
   return kFiles;
 }
 

@@ -11,6 +11,8 @@ namespace kbundle {
 namespace cluster_names {
 /// Folders that the cluster fills. All in them goes but what the snapshot found there.
 const std::vector<std::string>& folders();
+/// flannel's CNI plugin, which its own pods put there from flannel 0.15 on.
+inline constexpr const char* flannel_plugin = "/opt/cni/bin/flannel";
 /// Single files in folders that belong to the host.
 const std::vector<std::string>& files();
 /// Folders of a container runtime that came from the bundle; they go as a whole, or stay.

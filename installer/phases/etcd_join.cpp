@@ -148,12 +148,16 @@ class EtcdJoinPhase final : public EtcdPhase {
     if (own == nullptr) {
       clear_data();
       run_kubeadm();
-    } else if (own->learner && own->started()) {
-      run_kubeadm();  // it goes on where it was: the learner is to vote
     } else if (!check_manifests(host_, {"etcd"}).good()) {
       finish_with_draft(members);
     }
-    while (!is_member()) host_.pause(std::chrono::seconds(2), "this node's etcd to be a member");
+    while (!is_member()) {
+      if (learns()) {
+        run_kubeadm();  // it goes on where it was: the learner is to vote
+      } else {
+        host_.pause(std::chrono::seconds(2), "this node's etcd to be a member");
+      }
+    }
     host_.remove(kDraft);
   }
 
@@ -169,6 +173,14 @@ class EtcdJoinPhase final : public EtcdPhase {
     const auto members = etcd_peers(context_, address);
     const EtcdPeer* own = members ? own_of(*members) : nullptr;
     return own != nullptr && own->started() && !own->learner;
+  }
+
+  // It has come up, and nobody has given it a vote: kubeadm was killed while it waited for that.
+  // A learner answers no such question itself.
+  bool learns() const {
+    const auto members = etcd_peers(context_, answering_);
+    const EtcdPeer* own = members ? own_of(*members) : nullptr;
+    return own != nullptr && own->started() && own->learner;
   }
 
   // The list of members, of the first that answers.

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/bin_dir.hpp"
+#include "installer/cluster_names.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/placed_files.hpp"
 #include "manifests/templates.hpp"
@@ -53,6 +54,8 @@ class ProgramsPhase final : public Phase {
       missing.push_back(file);
       total += file->size;
     }
+    if (context_.inventory.cni.starts_with("flannel"))
+      host_.touching(Touch::file, cluster_names::flannel_plugin);  // its pods will write it
     {
       auto task =
           context_.progress.start("write " + std::to_string(missing.size()) + " files", total);

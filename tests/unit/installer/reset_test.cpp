@@ -1,11 +1,13 @@
 // What a reset takes, and what it must not take.
 #include <catch2/catch.hpp>
 
+#include "installer/cluster_names.hpp"
 #include "installer/context.hpp"
 #include "installer/mounts.hpp"
 #include "installer/reset/etcd_member.hpp"
 #include "installer/reset/steps.hpp"
 #include "installer/reset/trees.hpp"
+#include "installer/undo.hpp"
 #include "tests/unit/installer/temp_root.hpp"
 
 using namespace kbundle;
@@ -72,6 +74,42 @@ TEST_CASE("only what the snapshot did not find goes, and nothing behind a mount"
   CHECK(mounted.empty());
   snapshot.kept_folders = {"/var/lib/kubelet"};
   CHECK(new_paths(host, snapshot, "/var/lib/kubelet", mounts, mounted).empty());
+}
+
+TEST_CASE("flannel's plugin goes, a site's own comes back") {
+  for (const bool of_the_site : {false, true}) {
+    const test::TempRoot root;
+    test::FakeHost host(root);
+    const std::string plugin = cluster_names::flannel_plugin;
+    if (of_the_site) host.write(plugin, "the site's", 0750);
+    auto journal = Journal::open(host.at(node_path::journal));
+    const auto runtime = make_containerd_pods(host, "/run/containerd/containerd.sock");
+    keep_snapshot(host, *runtime);
+    {
+      const UndoLog log(host, journal);
+      host.touching(Touch::file, plugin);
+    }
+    host.write(plugin, "flannel's", 0755);  // as its pod does
+    const auto progress = make_progress(ProgressMode::quiet);
+    const ResetOptions options;
+    ResetContext context{.options = options,
+                         .host = host,
+                         .progress = *progress,
+                         .journal = journal,
+                         .snapshot = HostSnapshot::read(host).value(),
+                         .runtime = make_containerd_pods(host, "/run/containerd/containerd.sock"),
+                         .node_name = "node-1",
+                         .pod_networks = {},
+                         .notes = {}};
+    make_cluster_files_step(context)->apply();
+    make_undo_step(context)->apply();
+    if (of_the_site) {
+      CHECK(host.read(plugin) == "the site's");
+      CHECK(host.mode(plugin) == 0750);
+    } else {
+      CHECK_FALSE(host.exists("/opt"));
+    }
+  }
 }
 
 TEST_CASE("mount points with spaces are read") {
