@@ -6,33 +6,8 @@
 namespace kbundle {
 namespace {
 
-constexpr const char* kPki = "/etc/kubernetes/pki/etcd/";
-
 std::string in_url(const std::string& address) {
   return address.find(':') != std::string::npos ? "[" + address + "]" : address;
-}
-
-// kubectl can ask any server that speaks HTTPS with client certificates.
-Command ask(const Context& context, const std::string& address, std::vector<std::string> words) {
-  Command command;
-  command.argv = {context.program("kubectl"),
-                  "--kubeconfig=/dev/null",
-                  "--server=https://" + in_url(address) + ":2379",
-                  std::string("--certificate-authority=") + kPki + "ca.crt",
-                  std::string("--client-certificate=") + kPki + "healthcheck-client.crt",
-                  std::string("--client-key=") + kPki + "healthcheck-client.key",
-                  "--request-timeout=10s"};
-  command.argv.insert(command.argv.end(), words.begin(), words.end());
-  command.environment["HOME"] = "/proc/self/nonexistent";
-  command.timeout = std::chrono::seconds(20);
-  return command;
-}
-
-CommandResult post(const Context& context, const std::string& address, const std::string& path,
-                   const Json& body) {
-  Command command = ask(context, address, {"create", "--raw=" + path, "-f", "-"});
-  command.input = body.dump();
-  return context.host.run(std::move(command));
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
@@ -101,25 +76,31 @@ std::string etcd_address(const std::string& peer_url) {
   return address;
 }
 
-std::optional<std::vector<EtcdPeer>> etcd_peers(const Context& context,
-                                                const std::string& address) {
+std::string etcd_client_url(const std::string& address) {
+  return "https://" + in_url(address) + ":2379";
+}
+
+std::optional<std::vector<EtcdPeer>> etcd_peers(const EtcdClient& etcd, const std::string& url) {
   // An empty request is answered from the member's own memory ("linearizable" is false).
-  const auto answer = post(context, address, "/v3/cluster/member/list", Json::object());
+  const auto answer = etcd.post(url, "/v3/cluster/member/list", "{}");
   if (!answer.ok()) return std::nullopt;
-  return parse_etcd_peers(answer.output);
+  return parse_etcd_peers(answer.body);
 }
 
-bool etcd_is_healthy(const Context& context, const std::string& address) {
-  const auto answer = context.host.run(ask(context, address, {"get", "--raw=/health"}));
-  return answer.ok() && answer.output.find("\"true\"") != std::string::npos;
+std::string etcd_trouble(const EtcdClient& etcd, const std::string& url) {
+  const auto answer = etcd.get(url, "/health");
+  if (answer.ok() && answer.body.find("\"true\"") != std::string::npos) return {};
+  if (answer.status == 0) return answer.trouble;
+  return "it says it is not healthy (HTTP " + std::to_string(answer.status) + ": " +
+         printable(trim(answer.body)) + ")";
 }
 
-void remove_etcd_peer(const Context& context, const std::string& address, const EtcdPeer& member) {
-  const auto answer = post(context, address, "/v3/cluster/member/remove", Json{{"ID", member.id}});
+void remove_etcd_peer(const EtcdClient& etcd, const std::string& url, const EtcdPeer& member) {
+  const auto answer = etcd.post(url, "/v3/cluster/member/remove", Json{{"ID", member.id}}.dump());
   if (answer.ok()) return;
   throw Error(ExitCode::phase,
               "etcd did not take out the member at " + member.peer_url + ": " +
-                  printable(trim(answer.errors)),
+                  printable(trim(answer.trouble.empty() ? answer.body : answer.trouble)),
               "see that the other masters' etcd is healthy");
 }
 

@@ -1,6 +1,5 @@
-// The members of the cluster's etcd, asked through etcd's own JSON interface with the certificates
-// that a master has: it answers a list of members even when the cluster has lost its quorum and no
-// API server answers any more, and no etcdctl has to be there.
+// The members of the cluster's etcd. A member answers their list even when the cluster has lost its
+// quorum and no API server answers any more.
 #pragma once
 
 #include <optional>
@@ -9,7 +8,7 @@
 #include <vector>
 
 #include "core/json.hpp"
-#include "installer/context.hpp"
+#include "installer/etcd_client.hpp"
 
 namespace kbundle {
 
@@ -29,13 +28,15 @@ std::string etcd_peer_url(const std::string& address);
 /// "10.0.0.11" of a peer's URL; IPv6 without its brackets.
 std::string etcd_address(const std::string& peer_url);
 
-/// As the etcd at an address knows them, without asking the others; nullopt when it does not
-/// answer.
-std::optional<std::vector<EtcdPeer>> etcd_peers(const Context& context, const std::string& address);
-/// Whether the etcd at an address says that it is healthy, which takes a quorum.
-bool etcd_is_healthy(const Context& context, const std::string& address);
-/// Takes a member out. Error{phase} when the cluster refuses.
-void remove_etcd_peer(const Context& context, const std::string& address, const EtcdPeer& member);
+/// "https://10.0.0.11:2379", where the member of a master answers clients.
+std::string etcd_client_url(const std::string& address);
+
+/// As the etcd at `url` knows them, without asking the others; nullopt when it does not answer.
+std::optional<std::vector<EtcdPeer>> etcd_peers(const EtcdClient& etcd, const std::string& url);
+/// Why the etcd at `url` is not healthy, which takes a quorum; empty: it is.
+std::string etcd_trouble(const EtcdClient& etcd, const std::string& url);
+/// Takes a member out, by the etcd at `url`. Error{phase} when the cluster refuses.
+void remove_etcd_peer(const EtcdClient& etcd, const std::string& url, const EtcdPeer& member);
 
 /// The static pod of a joining member, made from another master's as the API server shows it: what
 /// kubeadm writes, kept for the case that it is killed between telling the others of the member

@@ -63,6 +63,7 @@ ResetContext make_context(const ResetOptions& options, Host& host, Progress& pro
   std::vector<std::string> networks;
   for (const std::string& network : split(pod_subnet_of(host, journal), ','))
     if (!trim(network).empty()) networks.emplace_back(trim(network));
+  const auto receipt = Receipt::read(host);
   return ResetContext{.options = options,
                       .host = host,
                       .progress = progress,
@@ -72,6 +73,10 @@ ResetContext make_context(const ResetOptions& options, Host& host, Progress& pro
                       .master = journal.plan().role == "master",
                       .node_name = node_name_of(host, journal),
                       .pod_networks = std::move(networks),
+                      .node_ip = receipt ? receipt->node_ip : override_of(journal, "node-ip"),
+                      .api_endpoint = receipt ? receipt->api_endpoint : std::string(),
+                      .vip = receipt ? receipt->vip : override_of(journal, "vip"),
+                      .external_etcd = external_etcd_of_node(host, receipt),
                       .notes = {}};
 }
 
@@ -86,7 +91,7 @@ void confirm(const ResetOptions& options, const ResetContext& context) {
   if (context.journal.has_plan())
     what = "This " + plan.role + " of Kubernetes " + plan.kubernetes_version +
            " leaves its cluster; its pods and their data on this host are removed" +
-           (context.master ? ", and etcd's data with them" : "");
+           (context.master && !context.external_etcd ? ", and etcd's data with them" : "");
   const std::string answer = options.ask(
       what + ".\n`kbundle reset --dry-run` lists all that goes.\nType the node's name (" +
       context.node_name + ") to go on: ");
@@ -117,13 +122,13 @@ void print_plan(const std::vector<std::unique_ptr<Phase>>& steps, std::ostream& 
   }
 }
 
-void refuse_conflicts(const std::vector<std::unique_ptr<Phase>>& steps) {
-  for (const auto& step : steps)
-    if (const PhaseCheck check = step->check(); check.state == PhaseState::conflict)
-      throw Error(ExitCode::preflight, check.reason, "nothing was changed; see above");
+// The objects of a conflict are what to do about it.
+void refuse(const PhaseCheck& check) {
+  if (check.state == PhaseState::conflict)
+    throw Error(ExitCode::preflight, check.reason, join(check.actions, "; "));
 }
 
-void run_step(Phase& step, const std::string& number, ResetContext& context) {
+void run_step(Phase& step, bool first, const std::string& number, ResetContext& context) {
   throw_if_interrupted();
   auto task = context.progress.start("[" + number + "] " + step.id() + ": " + step.title());
   const PhaseCheck check = step.check();
@@ -131,8 +136,15 @@ void run_step(Phase& step, const std::string& number, ResetContext& context) {
     task->done(check.reason);
     return;
   }
+  refuse(check);
   const Deadline deadline(context.host, step.timeout());
-  context.attempt(step.id(), [&] { step.apply(); });
+  // What follows the first one, etcd's, cannot be undone; the cluster must not be left with a
+  // member that is gone.
+  if (first && !context.options.force) {
+    step.apply();
+  } else {
+    context.attempt(step.id(), [&] { step.apply(); });
+  }
   if (!context.problems.contains(step.id())) task->done();
 }
 
@@ -175,13 +187,13 @@ void reset(const ResetOptions& options, Progress& progress, std::ostream& out) {
     out << "at last: remove " << node_path::state << "; nothing is changed now\n";
     return;
   }
-  if (!journal.resetting()) refuse_conflicts(steps);
+  refuse(steps.front()->check());
   confirm(options, context);
   journal.begin_reset();
 
   std::size_t number = 0;
   for (const auto& step : steps)
-    run_step(*step, fmt::format("{}/{}", ++number, steps.size()), context);
+    run_step(*step, step == steps.front(), fmt::format("{}/{}", ++number, steps.size()), context);
   const auto left = find_left(steps, context);
   for (const std::string& note : context.notes) progress.line("note: " + note);
   if (!left.empty() && !options.force)

@@ -27,6 +27,14 @@ class EtcdPhase : public KubeadmPhaseBase {
  protected:
   std::string own_url() const { return etcd_peer_url(context_.network.node_ip); }
 
+  EtcdClient etcd() const { return EtcdClient(host_, EtcdCredentials::of_kubeadm()); }
+  std::optional<std::vector<EtcdPeer>> peers(const std::string& address) const {
+    return etcd_peers(etcd(), etcd_client_url(address));
+  }
+  bool is_healthy(const std::string& address) const {
+    return etcd_trouble(etcd(), etcd_client_url(address)).empty();
+  }
+
   bool can_ask() const {
     return host_.live() && context_.has_program("kubectl") &&
            host_.exists("/etc/kubernetes/pki/etcd/healthcheck-client.crt");
@@ -109,12 +117,12 @@ class CheckEtcdPhase final : public EtcdPhase {
     if (!can_ask()) return "the certificates to ask etcd with are not there yet";
     const auto addresses = others();
     for (const std::string& address : addresses) {
-      const auto members = etcd_peers(context_, address);
+      const auto members = peers(address);
       if (!members) continue;
       // Added by a run that was killed: the next phase goes on, quorum or not.
       if (own_of(*members) != nullptr) return {};
       for (const EtcdPeer& member : *members)
-        if (!etcd_is_healthy(context_, etcd_address(member.peer_url)))
+        if (!is_healthy(etcd_address(member.peer_url)))
           return "the etcd at " + member.peer_url + " is not healthy";
       return {};
     }
@@ -141,7 +149,7 @@ class EtcdJoinPhase final : public EtcdPhase {
     const EtcdPeer* own = own_of(members);
     // Its data is gone: it can never start again as this member.
     if (own != nullptr && own->started() && !host_.exists(data())) {
-      remove_etcd_peer(context_, answering_, *own);
+      remove_etcd_peer(etcd(), etcd_client_url(answering_), *own);
       members = ask_others();
       own = own_of(members);
     }
@@ -168,9 +176,8 @@ class EtcdJoinPhase final : public EtcdPhase {
  private:
   bool is_member() const {
     const std::string& address = context_.network.node_ip;
-    if (!check_manifests(host_, {"etcd"}).good() || !etcd_is_healthy(context_, address))
-      return false;
-    const auto members = etcd_peers(context_, address);
+    if (!check_manifests(host_, {"etcd"}).good() || !is_healthy(address)) return false;
+    const auto members = peers(address);
     const EtcdPeer* own = members ? own_of(*members) : nullptr;
     return own != nullptr && own->started() && !own->learner;
   }
@@ -187,7 +194,7 @@ class EtcdJoinPhase final : public EtcdPhase {
   std::vector<EtcdPeer> ask_others() {
     const auto addresses = others();
     for (const std::string& address : addresses)
-      if (auto members = etcd_peers(context_, address)) {
+      if (auto members = peers(address)) {
         answering_ = address;
         return *members;
       }
@@ -216,7 +223,7 @@ class EtcdJoinPhase final : public EtcdPhase {
       throw Error(ExitCode::phase, data() + " holds the data of another etcd",
                   "move it away, if nothing needs it any more");
     host_.remove(kManifest);
-    for (int i = 0; i < 60 && etcd_peers(context_, context_.network.node_ip); ++i)
+    for (int i = 0; i < 60 && peers(context_.network.node_ip); ++i)
       host_.pause(std::chrono::seconds(1), "the former etcd to end");
     std::filesystem::remove_all(host_.at(data()));
   }

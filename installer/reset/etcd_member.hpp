@@ -1,24 +1,28 @@
-// A master's member of the stacked etcd cluster.
+// Whether a master's member may leave the stacked etcd cluster.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace kbundle {
 
-struct EtcdMember {
-  std::string name;  ///< kubeadm's: the node's name
-  bool healthy = false;
+/// A member that votes.
+struct EtcdVoter {
+  std::string id;       ///< decimal
+  std::string name;     ///< kubeadm's: the node's; empty: it was added and has never started
+  std::string address;  ///< the master's
+  bool own = false;     ///< this node's
+  bool answers = false;
 };
 
-/// From `kubectl -n kube-system get pods -l component=etcd -o json`: each member is a static pod.
-/// Error{verification} when it is not that.
-std::vector<EtcdMember> etcd_members(std::string_view pods_json);
+struct QuorumTrouble {
+  std::string what;
+  std::string next;  ///< what to do about it
+};
 
-/// Why `name` must not be taken out: fewer members would answer than the others need to agree.
-/// Empty: it may.
-std::string quorum_trouble(const std::vector<EtcdMember>& members, const std::string& name);
+/// Why this node's member must not be taken out: the cluster cannot do it any more, or fewer
+/// members would answer than the others need to agree. nullopt: it may.
+std::optional<QuorumTrouble> quorum_trouble(const std::vector<EtcdVoter>& voters);
 
 }  // namespace kbundle

@@ -47,6 +47,8 @@ class ClusterFilesStep final : public Phase {
     std::vector<std::string> result;
     const auto mounts = mounts_in_the_way(context_);
     for (const std::string& folder : cluster_names::folders()) {
+      // The site's own etcd may run on this host.
+      if (context_.external_etcd && folder == "/var/lib/etcd") continue;
       const auto found = new_paths(context_.host, context_.snapshot, folder, mounts, mounted);
       result.insert(result.end(), found.begin(), found.end());
     }

@@ -64,8 +64,7 @@ class NodeObjectStep final : public Phase {
 
   PhaseCheck check() override {
     if (tried_) return PhaseCheck::done("tried");
-    if (!kubectl({"get", "node", context_.node_name, "-o", "name"}).ok())
-      return PhaseCheck::done("the cluster does not answer, or does not know it");
+    if (!find_server()) return PhaseCheck::done("the cluster does not answer, or does not know it");
     return PhaseCheck::todo("the cluster knows this node", {"delete node " + context_.node_name});
   }
 
@@ -79,14 +78,38 @@ class NodeObjectStep final : public Phase {
   }
 
  private:
+  // Without its etcd this master's own API server has ended: the others are asked, or the address
+  // that moves between them, once one of them has taken it.
+  bool find_server() {
+    std::vector<std::string> servers;
+    for (const std::string& address : context_.other_masters)
+      servers.push_back("https://" +
+                        (address.find(':') == std::string::npos ? address : "[" + address + "]") +
+                        ":6443");
+    servers.emplace_back();
+    const int rounds = context_.vip.empty() || context_.options.dry_run ? 1 : 5;
+    for (int round = 0; round < rounds; ++round) {
+      if (round > 0) context_.host.pause(std::chrono::seconds(2), "another master's API server");
+      for (const std::string& server : servers) {
+        server_ = server;
+        const auto answer =
+            kubectl({"get", "node", context_.node_name, "-o", "name", "--ignore-not-found"});
+        if (answer.ok()) return !trim(answer.output).empty();
+      }
+    }
+    return false;
+  }
+
   CommandResult kubectl(const std::vector<std::string>& arguments) const {
     auto argv = context_.kubectl();
     if (argv.empty()) return {1, false, "", ""};
+    if (!server_.empty()) argv.push_back("--server=" + server_);
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     return context_.host.run({.argv = argv, .timeout = std::chrono::seconds(40)});
   }
 
   ResetContext& context_;
+  std::string server_;  ///< empty: as the kubeconfig says
   bool tried_ = false;
 };
 

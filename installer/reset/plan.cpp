@@ -25,6 +25,7 @@ std::vector<std::unique_ptr<Phase>> make_reset_steps(ResetContext& context) {
   std::vector<std::unique_ptr<Phase>> steps;
   steps.push_back(make_etcd_member_step(context));
   steps.push_back(make_services_step(context));
+  steps.push_back(make_virtual_address_step(context));
   steps.push_back(make_node_object_step(context));
   steps.push_back(make_pods_step(context));
   steps.push_back(make_mounts_step(context));

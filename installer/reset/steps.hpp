@@ -6,12 +6,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "installer/external_etcd.hpp"
 #include "installer/host.hpp"
 #include "installer/journal.hpp"
 #include "installer/phase.hpp"
@@ -21,7 +23,8 @@
 
 namespace kbundle {
 
-/// What the steps of one reset share. Everything but notes and problems is decided at its begin.
+/// What the steps of one reset share. Everything but other_masters, notes and problems is decided
+/// at its begin.
 struct ResetContext {
   const ResetOptions& options;
   Host& host;
@@ -32,6 +35,9 @@ struct ResetContext {
   bool master = false;
   std::string node_name;
   std::vector<std::string> pod_networks;          ///< "10.244.0.0/16"
+  std::string node_ip{}, api_endpoint{}, vip{};   ///< as installed; empty: not known, or none
+  std::optional<ExternalEtcd> external_etcd{};    ///< the site's own
+  std::vector<std::string> other_masters{};       ///< addresses of those that etcd goes on at
   std::set<std::string> notes;                    ///< for people, at the end; nothing is wrong
   std::map<std::string, std::string> problems{};  ///< step -> why something was left
 
@@ -49,6 +55,7 @@ struct ResetContext {
 
 std::unique_ptr<Phase> make_etcd_member_step(ResetContext& context);
 std::unique_ptr<Phase> make_services_step(ResetContext& context);
+std::unique_ptr<Phase> make_virtual_address_step(ResetContext& context);
 std::unique_ptr<Phase> make_node_object_step(ResetContext& context);
 std::unique_ptr<Phase> make_pods_step(ResetContext& context);
 std::unique_ptr<Phase> make_mounts_step(ResetContext& context);

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "installer/join_secrets.hpp"
+#include "tests/unit/installer/temp_root.hpp"
 
 using namespace kbundle;
 
@@ -23,6 +24,25 @@ TEST_CASE("etcd's list of members is read, of those that never started as well")
   CHECK(etcd_peer_url("fd00::2") == members[1].peer_url);
   CHECK_THROWS_AS(parse_etcd_peers("404 page not found"), Error);
   CHECK_THROWS_AS(parse_etcd_peers(R"({"members":[{"ID":1,"peerURLs":[1]}]})"), Error);
+}
+
+TEST_CASE("an endpoint of etcd is read") {
+  const auto v6 = EtcdEndpoint::parse("https://[fd00::2]:2379/");
+  CHECK((v6.tls && v6.host == "fd00::2" && v6.port == 2379));
+  const auto name = EtcdEndpoint::parse("http://etcd.site:4001");
+  CHECK((!name.tls && name.host == "etcd.site" && name.port == 4001));
+  for (const char* bad : {"10.0.0.9:2379", "https://", "https://a:0", "https://a:99999",
+                          "https://a:2379/v3", "https://a b:2379", "unix:///run/etcd"})
+    CHECK_THROWS_AS(EtcdEndpoint::parse(bad), Error);
+}
+
+TEST_CASE("an etcd that is not there is a trouble, not an exception") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  const EtcdClient etcd(host, EtcdCredentials::of_kubeadm());
+  CHECK(etcd_trouble(etcd, "https://127.0.0.1:1") == "Connection refused");
+  CHECK(etcd_trouble(etcd, "https://no.such.name:1").find("does not resolve") != std::string::npos);
+  CHECK_FALSE(etcd_peers(etcd, "https://127.0.0.1:1"));
 }
 
 TEST_CASE("a joining member's static pod is the other's with its own name and addresses") {

@@ -14,41 +14,79 @@ using namespace kbundle;
 
 namespace {
 
-std::vector<EtcdMember> members(std::initializer_list<bool> healthy) {
-  std::vector<EtcdMember> result;
-  for (const bool answers : healthy)
-    result.push_back({"m" + std::to_string(result.size() + 1), answers});
+// The first is this node's.
+std::vector<EtcdVoter> voters(std::initializer_list<bool> answers) {
+  std::vector<EtcdVoter> result;
+  for (const bool one : answers) {
+    const std::string number = std::to_string(result.size() + 1);
+    result.push_back({"25" + number, "m" + number, "10.0.0." + number, result.empty(), one});
+  }
   return result;
 }
 
 }  // namespace
 
 TEST_CASE("a member whose leaving would cost the quorum stays") {
-  CHECK(quorum_trouble(members({true}), "m1").empty());
-  CHECK(quorum_trouble(members({true, true}), "m1").empty());
-  CHECK(quorum_trouble(members({true, true, true}), "m1").empty());
-  // Three with one dead: two are left of which one answers.
-  const auto trouble = quorum_trouble(members({true, true, false}), "m1");
-  CHECK(trouble.find("m3 down") != std::string::npos);
-  CHECK(trouble.find("1 answer, 2 are needed") != std::string::npos);
+  CHECK_FALSE(quorum_trouble(voters({true})));
+  CHECK_FALSE(quorum_trouble(voters({true, true})));
+  CHECK_FALSE(quorum_trouble(voters({true, true, true})));
+  CHECK_FALSE(quorum_trouble(voters({true, true, true, true, false})));
   // The dead one itself may go.
-  CHECK(quorum_trouble(members({true, true, false}), "m3").empty());
-  CHECK_FALSE(quorum_trouble(members({true, false}), "m1").empty());
-  CHECK(quorum_trouble(members({true, true, true, true, false}), "m1").empty());
-  CHECK_FALSE(quorum_trouble(members({true, true, true, false, false}), "m1").empty());
+  CHECK_FALSE(quorum_trouble(voters({false, true, true})));
+  // Three with one dead: two are left of which one answers.
+  const auto trouble = quorum_trouble(voters({true, true, false}));
+  REQUIRE(trouble);
+  CHECK(trouble->what ==
+        "without m1 etcd would lose its quorum: of the other 2 members 1 answers (m2 at 10.0.0.2), "
+        "1 does not (m3 at 10.0.0.3), and 2 must");
+  CHECK(trouble->next.find("start what is down (m3)") == 0);
+  CHECK(trouble->next.find("exec etcd-m1 -- etcdctl") != std::string::npos);
+  CHECK(trouble->next.find("member remove fd;") != std::string::npos);  // 253
+  CHECK(trouble->next.find("--force") != std::string::npos);
 }
 
-TEST_CASE("etcd's members are read from their pods") {
-  const auto found = etcd_members(R"({"items": [
-    {"spec": {"nodeName": "m1"}, "status": {"conditions": [
-      {"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}]}},
-    {"spec": {"nodeName": "m2"}, "status": {"conditions": [{"type": "Ready", "status": "False"}]}},
-    {"spec": {"nodeName": "m3"}, "status": {}}]})");
-  REQUIRE(found.size() == 3);
-  CHECK((found[0].name == "m1" && found[0].healthy));
-  CHECK_FALSE(found[1].healthy);
-  CHECK_FALSE(found[2].healthy);
-  CHECK_THROWS_AS(etcd_members("No resources found"), Error);
+TEST_CASE("an etcd without a quorum lets nobody go") {
+  const auto trouble = quorum_trouble(voters({true, false}));
+  REQUIRE(trouble);
+  CHECK(trouble->what ==
+        "etcd has lost its quorum, and lets no member go: of its 2 members 1 answers (m1 at "
+        "10.0.0.1), 1 does not (m2 at 10.0.0.2)");
+  CHECK(trouble->next.find("member remove") == std::string::npos);
+  CHECK(quorum_trouble(voters({true, true, true, false, false})));
+  CHECK(quorum_trouble(voters({false, true})));
+  // Announced by a join that was killed, and never started.
+  auto begun = voters({true, false});
+  begun[1].name.clear();
+  CHECK(quorum_trouble(begun)->what.find("one that never started at 10.0.0.2") !=
+        std::string::npos);
+}
+
+TEST_CASE("the masters' address is taken from the interface that kept it") {
+  const test::TempRoot root;
+  test::FakeHost host(root);
+  const auto progress = make_progress(ProgressMode::quiet);
+  const ResetOptions options;
+  auto journal = Journal::open(host.at(node_path::journal));
+  ResetContext context{.options = options,
+                       .host = host,
+                       .progress = *progress,
+                       .journal = journal,
+                       .snapshot = {},
+                       .runtime = make_containerd_pods(host, "/run/containerd/containerd.sock"),
+                       .node_name = "node-1",
+                       .pod_networks = {},
+                       .notes = {}};
+  const auto step = make_virtual_address_step(context);
+  host.addresses_.push_back({"eth0", "10.0.0.100", 32, false});
+  CHECK(step->check().state == PhaseState::done);
+  context.vip = "10.0.0.100";
+  const std::string removal = "ip address delete 10.0.0.100/32 dev eth0";
+  CHECK(step->check().actions == std::vector<std::string>{"run " + removal});
+  host.answer_ = [](const std::vector<std::string>&) { return CommandResult{0, false, "", ""}; };
+  step->apply();
+  CHECK(host.commands_ == std::vector<std::string>{removal});
+  host.addresses_.pop_back();
+  CHECK(step->check().state == PhaseState::done);
 }
 
 TEST_CASE("only what the snapshot did not find goes, and nothing behind a mount") {
