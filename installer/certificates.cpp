@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 
+#include "installer/external_etcd.hpp"
 #include "installer/kubeadm_files.hpp"
 
 namespace kbundle {
@@ -74,9 +75,17 @@ std::optional<CertificateFacts> read_certificate_facts(const std::string& pem) {
 }
 
 std::vector<NodeCertificate> node_certificates(const Host& host) {
+  const auto external = external_etcd_of_node(host, Receipt::read(host));
   std::vector<NodeCertificate> result;
+  if (external)
+    for (const auto& [name, file] : {std::pair("external-etcd-client", &EtcdCredentials::cert_file),
+                                     std::pair("external-etcd-ca", &EtcdCredentials::ca_file)})
+      if (const std::string& path = external->credentials.*file; host.exists(path))
+        result.push_back(
+            {name, path, Kind::site, read_certificate_facts(host.read(path).value_or(""))});
   for (const Place& place : kPlaces) {
     if (!host.exists(place.file)) continue;
+    if (external && std::string_view(place.name).find("etcd") != std::string_view::npos) continue;
     NodeCertificate certificate{place.name, place.file, place.kind, std::nullopt};
     const bool inside = place.kind == Kind::kubeconfig || place.kind == Kind::kubelet;
     certificate.facts = read_certificate_facts(inside ? kubeconfig_certificate(host, place.file)

@@ -25,6 +25,7 @@ struct NodeCertificate {
     authority,   ///< a CA there
     kubeconfig,  ///< of the user in a kubeconfig
     kubelet,     ///< the kubelet's client certificate, which it renews itself
+    site,        ///< of an etcd that is the site's own: nobody but the site renews it
     serving,     ///< the kubelet's own, self-signed: nobody verifies it
   };
   std::string name;  ///< as `kubeadm certs renew` has it: "apiserver", "etcd-server", "admin.conf"
@@ -33,7 +34,8 @@ struct NodeCertificate {
   std::optional<CertificateFacts> facts;  ///< nullopt: the file holds no whole certificate
 };
 
-/// Those that are there, in kubeadm's order. Files that are missing altogether are not listed:
+/// Those that are there, in kubeadm's order. With an external etcd the certificates for it are the
+/// site's, wherever they lie. Files that are missing altogether are not listed:
 /// kubeadm_files.hpp says what must be there.
 std::vector<NodeCertificate> node_certificates(const Host& host);
 

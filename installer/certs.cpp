@@ -36,6 +36,8 @@ const char* who_renews(NodeCertificate::Kind kind) {
     case NodeCertificate::Kind::leaf:
     case NodeCertificate::Kind::kubeconfig:
       return "kbundle certs --renew";
+    case NodeCertificate::Kind::site:
+      return "the site";
     case NodeCertificate::Kind::authority:
       return "nobody";
     case NodeCertificate::Kind::kubelet:

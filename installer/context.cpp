@@ -6,6 +6,7 @@
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "installer/bin_dir.hpp"
+#include "installer/external_etcd.hpp"
 #include "installer/kubeadm_config.hpp"
 #include "installer/mounts.hpp"
 #include "installer/yaml_json.hpp"
@@ -84,11 +85,6 @@ std::string settle_vip(const Context& context) {
                 "--vip is " + given + ", but the cluster's is " + told + " (the join ticket says)",
                 "leave --vip out");
   return first_of(given, told);
-}
-
-bool has_external_etcd(const std::vector<Json>& documents) {
-  const Json etcd = user_document(documents, "ClusterConfiguration").value("etcd", Json::object());
-  return etcd.is_object() && etcd.contains("external") && !etcd["external"].is_null();
 }
 
 void check_vip(const Context& context) {
@@ -185,10 +181,11 @@ bool Context::runs_image(const ImageRecord& image, InstallOptions::Role role) co
   const std::string& name = image.names.at(0);
   const bool on_master = role == InstallOptions::Role::master;
   if (name == facts.keepalived_image) return on_master && !vip.empty();
-  if (on_master || std::find(facts.images.begin(), facts.images.end(), name) == facts.images.end())
-    return true;
-  return std::find(std::begin(kMasterOnly), std::end(kMasterOnly),
-                   Reference::parse(name).repository()) == std::end(kMasterOnly);
+  if (std::find(facts.images.begin(), facts.images.end(), name) == facts.images.end()) return true;
+  const std::string repository = Reference::parse(name).repository();
+  if (external_etcd && repository == "etcd") return false;
+  return on_master || std::find(std::begin(kMasterOnly), std::end(kMasterOnly), repository) ==
+                          std::end(kMasterOnly);
 }
 
 const std::vector<KubeadmPhase>& Context::kubeadm_phases() const {
@@ -274,8 +271,9 @@ void resolve_context(Context& context) {
       first_of(options.node_ip, text_at(api, "localAPIEndpoint", "advertiseAddress"));
   wanted = first_of(wanted, kubelet_extra_arg(registration, "node-ip"));
   context.network = find_node_network(context.host, wanted, context.vip);
-  context.external_etcd =
-      context.ticket ? context.ticket->external_etcd : has_external_etcd(documents);
+  context.external_etcd = options.joined   ? options.external_etcd
+                          : context.ticket ? context.ticket->external_etcd
+                                           : external_etcd_of(documents).has_value();
   check_vip(context);
   context.node_name = first_of(options.node_name, text_at(own, "nodeRegistration", "name"));
   if (context.node_name.empty()) context.node_name = context.host.hostname();

@@ -96,9 +96,11 @@ TlsContext make_context(const Host& host, const EtcdCredentials& credentials) {
   if (!context) tls_trouble("TLS cannot be set up");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  if (credentials.ca_file.empty() ||
-      SSL_CTX_load_verify_file(context.get(), host.at(credentials.ca_file).c_str()) != 1)
-    tls_trouble("the CA file " + credentials.ca_file + " cannot be used");
+  const bool trusts =
+      credentials.ca_file.empty()
+          ? SSL_CTX_set_default_verify_paths(context.get()) == 1
+          : SSL_CTX_load_verify_file(context.get(), host.at(credentials.ca_file).c_str()) == 1;
+  if (!trusts) tls_trouble("the CA file " + credentials.ca_file + " cannot be used");
   if (credentials.cert_file.empty()) return context;
   if (SSL_CTX_use_certificate_chain_file(context.get(), host.at(credentials.cert_file).c_str()) !=
       1)

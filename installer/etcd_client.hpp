@@ -10,7 +10,7 @@
 
 namespace kbundle {
 
-/// PEM files on the node; empty: none (an etcd without TLS).
+/// PEM files on the node; empty: none (without a CA, those that the host trusts).
 struct EtcdCredentials {
   std::string ca_file, cert_file, key_file;
 

@@ -64,10 +64,9 @@ std::optional<ExternalEtcd> external_etcd_of(const std::vector<Json>& documents)
   if (!endpoints.is_array() || endpoints.empty())
     throw Error(ExitCode::usage, what + " names no endpoints",
                 "endpoints: [https://ADDRESS:2379, …]");
-  bool tls = false;
   for (const Json& endpoint : endpoints) {
     const std::string url = endpoint.is_string() ? endpoint.get<std::string>() : endpoint.dump();
-    tls |= EtcdEndpoint::parse(url).tls;
+    (void)EtcdEndpoint::parse(url);
     etcd.endpoints.push_back(url);
   }
   const auto file = [&](const char* key) {
@@ -79,11 +78,10 @@ std::optional<ExternalEtcd> external_etcd_of(const std::vector<Json>& documents)
     return path;
   };
   etcd.credentials = {file("caFile"), file("certFile"), file("keyFile")};
-  if (tls && etcd.credentials.ca_file.empty())
-    throw Error(ExitCode::usage, what + " has https endpoints and no caFile",
-                "caFile: /etc/kubernetes/pki/etcd/ca.crt, or where the CA of that etcd lies");
   if (etcd.credentials.cert_file.empty() != etcd.credentials.key_file.empty())
     throw Error(ExitCode::usage, what + " has one of certFile and keyFile; they go together");
+  if (etcd.credentials.ca_file.empty() && !etcd.credentials.cert_file.empty())
+    throw Error(ExitCode::usage, what + " has a certFile and no caFile");
   return etcd;
 }
 

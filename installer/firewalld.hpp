@@ -14,6 +14,8 @@ bool has_packet_filter(const Host& host);
 
 /// "6443/tcp", … that other nodes reach on this one.
 std::vector<std::string> firewall_ports(const Context& context);
+/// "vrrp" (IP protocol 112) where keepalived holds an address that moves between the masters.
+std::vector<std::string> firewall_protocols(const Context& context);
 /// Pod and service networks: what comes from them is trusted.
 std::vector<std::string> firewall_sources(const Context& context);
 

@@ -17,6 +17,7 @@ struct InstallOptions {
   Role role = Role::master;
   /// The node is in its cluster already (see installed_node.hpp): no ticket is needed or written.
   bool joined = false;
+  bool external_etcd = false;  ///< of such a node: its cluster's etcd is the site's own
   /// Empty: the only *.tar.zst bundle in the current folder or beside the executable.
   std::filesystem::path bundle;
   TrustOptions trust;

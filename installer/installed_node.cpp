@@ -60,6 +60,11 @@ Inventory inventory_of(const Receipt& receipt, const Platform& platform) {
 }  // namespace
 
 Receipt installed_receipt(const Host& host, const Journal& journal, const std::string& verb) {
+  if (journal.resetting())
+    throw Error(ExitCode::preflight,
+                "a reset of this host was begun and is not at its end: kbundle " + verb +
+                    " has nothing to work on",
+                "end it first: kbundle reset");
   if (auto receipt = Receipt::read(host)) return *std::move(receipt);
   if (!journal.has_plan())
     throw Error(ExitCode::preflight,
@@ -84,6 +89,7 @@ InstallOptions installed_options(const Receipt& receipt, const Journal& journal)
   options.node_name = receipt.node_name;
   options.control_plane_endpoint = receipt.api_endpoint;
   options.vip = receipt.vip;
+  options.external_etcd = receipt.external_etcd;
   options.image_repository = receipt.image_repository;
   options.pod_network_cidr = receipt.pod_subnet;
   options.service_cidr = receipt.service_subnet;

@@ -13,8 +13,8 @@
 
 namespace kbundle {
 
-/// Error{preflight}: this host was not installed by kbundle, or not to the end, or the receipt was
-/// cut by a power loss. `verb` needs it.
+/// Error{preflight}: this host was not installed by kbundle, or not to the end, a reset was begun,
+/// or the receipt was cut by a power loss. `verb` needs it.
 Receipt installed_receipt(const Host& host, const Journal& journal, const std::string& verb);
 
 /// The options that give a Context the node as it is. The ticket and the user's kubeadm documents

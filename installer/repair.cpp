@@ -33,8 +33,6 @@ ProcessLock take_lock(const Host& host) {
 }
 
 Receipt receipt_to_repair(const Host& host, const Journal& journal) {
-  if (journal.resetting())
-    throw Error(ExitCode::preflight, "a reset of this host was begun", "kbundle reset");
   Receipt receipt = installed_receipt(host, journal, "repair");
   if (journal.has_plan() && !journal.complete() && !journal.was_complete())
     throw Error(ExitCode::preflight,

@@ -229,6 +229,11 @@ void restore_etcd(const RestoreEtcdOptions& options, Progress& progress, std::os
   const ProcessLock lock(host.at(node_path::lock), true);
   const Receipt receipt =
       installed_receipt(host, Journal::look(host.at(node_path::journal)), "restore-etcd");
+  if (receipt.external_etcd)
+    throw Error(ExitCode::preflight,
+                "this cluster's etcd is the site's own: kbundle neither saved nor restores it",
+                "restore it where it runs (etcdctl snapshot restore), then `systemctl restart "
+                "kubelet` on the masters");
   const NodeBackup backup = chosen(host, options.backup);
   const EtcdMember member = parse_etcd_manifest(etcd_manifest(host), "etcd.yaml");
   // One member makes a cluster of its own; others would go on with the old one.

@@ -138,9 +138,10 @@ std::vector<Finding> upgrade_findings(const Context& context, const Receipt& bef
                    "master " + node["metadata"].value("name", "") + " is not Ready",
                    "get it Ready first, or remove it from the cluster");
   }
-  if (!context.host.exists(kEtcdManifest))
-    findings.warning("EtcdBackup", "etcd is not on this node: it is not backed up here",
-                     "make sure that it was backed up where it runs");
+  if (context.external_etcd)
+    findings.warning("EtcdBackup",
+                     "etcd is the site's own: the backup before the upgrade does not hold it",
+                     "save it where it runs (etcdctl snapshot save), unless that was done");
   return findings.list();
 }
 

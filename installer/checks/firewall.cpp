@@ -33,7 +33,8 @@ bool nft_drops(const std::string& ruleset, const std::string& hook) {
 
 void check_firewall(const Context& context, Findings& findings) {
   if (!context.host.live() || !context.host.is_root()) return;
-  const std::string ports = join(firewall_ports(context), ", ");
+  std::string ports = join(firewall_ports(context), ", ");
+  if (!firewall_protocols(context).empty()) ports += " and VRRP (IP protocol 112)";
   if (firewalld_is_active(context.host)) {
     if (!is_skipped(context, "firewall")) return;
     findings.warning("Firewalld",

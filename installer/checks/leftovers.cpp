@@ -30,7 +30,7 @@ void check_kubeadm_files(const Context& context, Findings& findings) {
   if (context.master()) {
     for (const char* name : {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"})
       file("/etc/kubernetes/manifests/" + std::string(name) + ".yaml");
-    if (!host.list("/var/lib/etcd").empty())
+    if (!context.external_etcd && !host.list("/var/lib/etcd").empty())
       findings.error(kubeadm_name("DirAvailable", "/var/lib/etcd"),
                      "/var/lib/etcd is not empty: another cluster's data", kFix);
   } else {
@@ -69,7 +69,7 @@ std::vector<std::string> processes(const Context& context) {
     }
     for (const char* ours : {"kubelet", "kube-apiserver", "kube-controller", "kube-scheduler",
                              "kube-proxy", "etcd", "flanneld", "k3s-server", "k0s", "rke2"})
-      if (name == ours && (name != "etcd" || context.master()))
+      if (name == ours && (name != "etcd" || (context.master() && !context.external_etcd)))
         found.push_back(name + " (process " + process + ")");
   }
   return found;

@@ -78,6 +78,8 @@ void check_ports(const Context& context, Findings& findings) {
   const auto v6 = listening_ports(context.host.read("/proc/net/tcp6").value_or(""));
   for (const int port :
        context.master() ? context.facts.master_ports : context.facts.worker_ports) {
+    // The site's own may run on this very host.
+    if (context.external_etcd && (port == 2379 || port == 2380)) continue;
     auto found = v4.find(port);
     if (found == v4.end()) {
       found = v6.find(port);

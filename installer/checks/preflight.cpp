@@ -16,7 +16,7 @@ std::vector<Finding> preflight(const Context& context) {
   for (const auto& check :
        {check_machine, check_kernel, check_cgroups, check_storage, check_mounts, check_system,
         check_clock, check_runtimes, check_network, check_cidrs, check_virtual_address,
-        check_firewall, check_security, check_proxies, check_leftovers})
+        check_external_etcd, check_firewall, check_security, check_proxies, check_leftovers})
     check(context, findings);
   const auto& ignored = context.options.ignore_preflight_errors;
   for (Finding& finding : findings.list()) {

@@ -55,6 +55,7 @@ void check_cidrs(const Context& context, Findings& findings);     ///< networks 
 void check_firewall(const Context& context, Findings& findings);  ///< what would cut pods off
 void check_security(const Context& context, Findings& findings);  ///< SELinux, fapolicyd, AppArmor
 void check_proxies(const Context& context, Findings& findings);   ///< in the environment, in units
+void check_external_etcd(const Context& context, Findings& findings);    ///< of the site's own
 void check_virtual_address(const Context& context, Findings& findings);  ///< --vip
 void check_leftovers(const Context& context, Findings& findings);  ///< another cluster's remains
 

@@ -1,6 +1,6 @@
 // An active firewalld lets the cluster through, now and after a reload or a boot: the role's ports
-// in the zone of the node's interface, and the pod and service networks as trusted sources. Part of
-// the plan only where firewalld runs.
+// (and with --vip VRRP) in the zone of the node's interface, and the pod and service networks as
+// trusted sources. Part of the plan only where firewalld runs.
 #include <algorithm>
 #include <sstream>
 
@@ -73,32 +73,28 @@ class FirewallPhase final : public Phase {
 
   // One command for each thing that is not there yet.
   std::vector<std::vector<std::string>> commands(bool permanent) const {
-    std::vector<std::string> ports = {"--zone=" + zone(), "--list-ports"};
-    std::vector<std::string> sources = {"--zone=trusted", "--list-sources"};
-    if (permanent) {
-      ports.insert(ports.begin(), "--permanent");
-      sources.insert(sources.begin(), "--permanent");
-    }
-    return wanted(permanent, words(ask(ports)), words(ask(sources)));
-  }
-
-  std::vector<std::vector<std::string>> wanted(bool permanent,
-                                               const std::vector<std::string>& ports,
-                                               const std::vector<std::string>& sources) const {
     std::vector<std::vector<std::string>> result;
-    const auto add = [&](const std::string& in_zone, const std::string& what) {
-      std::vector<std::string> command = {kProgram};
-      if (permanent) command.emplace_back("--permanent");
-      command.insert(command.end(), {"--zone=" + in_zone, what});
-      result.push_back(std::move(command));
+    // `kind`: "port", which --list-ports lists and --add-port adds.
+    const auto add_missing = [&](const std::string& in_zone, const std::string& kind,
+                                 const std::vector<std::string>& wanted) {
+      if (wanted.empty()) return;
+      std::vector<std::string> start;
+      if (permanent) start.emplace_back("--permanent");
+      start.push_back("--zone=" + in_zone);
+      auto question = start;
+      question.push_back("--list-" + kind + "s");
+      const auto there = words(ask(question));
+      start.insert(start.begin(), kProgram);
+      for (const std::string& one : wanted) {
+        if (std::find(there.begin(), there.end(), one) != there.end()) continue;
+        result.push_back(start);
+        result.back().push_back("--add-" + kind + "=" + one);
+      }
     };
     const std::string node_zone = zone();
-    for (const std::string& port : firewall_ports(context_))
-      if (std::find(ports.begin(), ports.end(), port) == ports.end())
-        add(node_zone, "--add-port=" + port);
-    for (const std::string& source : firewall_sources(context_))
-      if (std::find(sources.begin(), sources.end(), source) == sources.end())
-        add("trusted", "--add-source=" + source);
+    add_missing(node_zone, "port", firewall_ports(context_));
+    add_missing(node_zone, "protocol", firewall_protocols(context_));
+    add_missing("trusted", "source", firewall_sources(context_));
     return result;
   }
 
@@ -123,10 +119,15 @@ bool has_packet_filter(const Host& host) {
 
 std::vector<std::string> firewall_ports(const Context& context) {
   std::vector<std::string> ports = {"10250/tcp"};
-  if (context.master())
-    ports.insert(ports.end(), {"6443/tcp", "2379-2380/tcp", "10257/tcp", "10259/tcp"});
+  if (context.master()) ports.insert(ports.end(), {"6443/tcp", "10257/tcp", "10259/tcp"});
+  if (context.master() && !context.external_etcd) ports.emplace_back("2379-2380/tcp");
   if (context.inventory.cni.starts_with("flannel")) ports.emplace_back("8472/udp");
   return ports;
+}
+
+std::vector<std::string> firewall_protocols(const Context& context) {
+  if (context.vip.empty()) return {};
+  return {"vrrp"};
 }
 
 std::vector<std::string> firewall_sources(const Context& context) {

@@ -22,6 +22,7 @@ StatusLines status_of_resolver(const InstalledNode& node);
 StatusLines status_of_runtime(const InstalledNode& node);
 StatusLines status_of_images(const InstalledNode& node);
 StatusLines status_of_kubeadm_files(const InstalledNode& node);
+StatusLines status_of_etcd(const InstalledNode& node);  ///< of masters; empty for workers
 StatusLines status_of_certificates(const std::vector<NodeCertificate>& certificates,
                                    std::chrono::system_clock::time_point now);
 StatusLines status_of_node(const InstalledNode& node);  ///< asks the cluster

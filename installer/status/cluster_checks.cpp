@@ -3,6 +3,9 @@
 
 #include "core/text.hpp"
 #include "installer/coherence.hpp"
+#include "installer/etcd_members.hpp"
+#include "installer/etcd_tool.hpp"
+#include "installer/external_etcd.hpp"
 #include "installer/image_loading.hpp"
 #include "installer/kubeadm_files.hpp"
 #include "installer/node_state.hpp"
@@ -77,16 +80,54 @@ StatusLines status_of_kubeadm_files(const InstalledNode& node) {
     lines.push_back(good("kubelet", "its configuration and credentials are whole"));
   if (!node.receipt.master()) return lines;
   const auto before = lines.size();
-  add(lines, "control-plane", check_certificates(host), again);
+  add(lines, "control-plane", check_certificates(host, context.external_etcd), again);
   add(lines, "control-plane",
       check_kubeconfigs(host, host.exists("/etc/kubernetes/super-admin.conf")), again);
-  add(lines, "control-plane",
-      check_manifests(host,
-                      {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}),
-      again);
+  add(lines, "control-plane", check_manifests(host, context.static_pods()), again);
   if (lines.size() == before)
     lines.push_back(good("control-plane",
                          "certificates match their keys, kubeconfigs and static pods are whole"));
+  return lines;
+}
+
+StatusLines status_of_etcd(const InstalledNode& node) {
+  if (!node.receipt.master()) return {};
+  const Host& host = node.context.host;
+  StatusLines lines;
+  if (const auto external = external_etcd_of_node(host, node.receipt)) {
+    for (const std::string& trouble : endpoints_in_trouble(host, *external))
+      lines.push_back(bad("etcd", "the site's own is not healthy: " + trouble,
+                          "look at it where it runs; kbundle does not"));
+    if (external->endpoints.empty())
+      lines.push_back(bad("etcd", "the API server's pod does not say where the site's etcd is",
+                          "kbundle support-bundle"));
+    if (lines.empty())
+      lines.push_back(
+          good("etcd", "the site's own is healthy: " + join(external->endpoints, ", ")));
+    return lines;
+  }
+  const std::string next = "journalctl -e -u kubelet; kbundle support-bundle";
+  const auto manifest = host.read(kEtcdManifest);
+  if (!manifest) return {};  // status_of_kubeadm_files() says so
+  const EtcdClient etcd(host, EtcdCredentials::of_kubeadm());
+  const std::string own = parse_etcd_manifest(*manifest, kEtcdManifest).client_url;
+  const std::string own_trouble = etcd_trouble(etcd, own);
+  const auto members = etcd_peers(etcd, own);
+  if (!own_trouble.empty()) lines.push_back(bad("etcd", "on this node: " + own_trouble, next));
+  if (!members) return lines;
+  for (const EtcdPeer& member : *members) {
+    const std::string address = etcd_address(member.peer_url);
+    if (address == node.receipt.node_ip) continue;
+    const auto trouble = etcd_trouble(etcd, etcd_client_url(address));
+    if (!trouble.empty())
+      lines.push_back(doubtful("etcd",
+                               "the member " + member.name + " at " + address + ": " + trouble,
+                               "kbundle status there"));
+  }
+  if (lines.empty())
+    lines.push_back(good("etcd", members->size() == 1
+                                     ? std::string("healthy, the only member")
+                                     : std::to_string(members->size()) + " members, all healthy"));
   return lines;
 }
 
@@ -101,12 +142,14 @@ StatusLines status_of_certificates(const std::vector<NodeCertificate>& certifica
     counted.push_back(certificate);
     const auto& facts = *certificate.facts;
     const long days = days_left(facts.not_after, now);
-    const std::string next = certificate.kind == Kind::kubelet
-                                 ? "systemctl restart kubelet; journalctl -e -u kubelet"
-                             : certificate.kind == Kind::authority
-                                 ? "a CA is replaced by hand: see kubernetes.io, \"Manual Rotation "
-                                   "of CA Certificates\""
-                                 : "kbundle certs --renew";
+    const std::string next =
+        certificate.kind == Kind::kubelet ? "systemctl restart kubelet; journalctl -e -u kubelet"
+        : certificate.kind == Kind::site
+            ? "it is the site's own: put a new one in its place, on each master"
+        : certificate.kind == Kind::authority
+            ? "a CA is replaced by hand: see kubernetes.io, \"Manual Rotation "
+              "of CA Certificates\""
+            : "kbundle certs --renew";
     if (now < facts.not_before) {
       lines.push_back(bad("certificates",
                           certificate.name + " is not valid before " + rfc3339(facts.not_before) +

@@ -127,6 +127,7 @@ NodeStatus look_at_status(Host& host, Progress& progress) {
       {"runtime", [&] { return status_of_runtime(node); }},
       {"images", [&] { return status_of_images(node); }},
       {"kubelet", [&] { return status_of_kubeadm_files(node); }},
+      {"etcd", [&] { return status_of_etcd(node); }},
       {"certificates",
        [&] {
          return status_of_certificates(result.certificates, std::chrono::system_clock::now());

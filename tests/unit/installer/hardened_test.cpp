@@ -8,6 +8,7 @@
 #include "installer/bin_dir.hpp"
 #include "installer/checks/preflight.hpp"
 #include "installer/cidr.hpp"
+#include "installer/firewalld.hpp"
 #include "installer/kubeadm_config.hpp"
 #include "installer/mounts.hpp"
 #include "installer/phases/phases.hpp"
@@ -296,6 +297,35 @@ TEST_CASE("firewalld gets what is missing, and a reload puts it in force") {
             "run firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16",
             "run firewall-cmd --permanent --zone=trusted --add-source=10.96.0.0/12",
             "run firewall-cmd --reload"});
+  phase->apply();
+  CHECK(phase->check().state == PhaseState::done);
+}
+
+TEST_CASE(
+    "masters with a moving address let VRRP through, and with an external etcd not etcd's ports") {
+  InstallOptions options;
+  Node node(options);
+  CHECK(firewall_protocols(*node.context).empty());
+  auto ports = firewall_ports(*node.context);
+  CHECK(std::find(ports.begin(), ports.end(), "2379-2380/tcp") != ports.end());
+  node.context->vip = "10.0.0.100";
+  node.context->external_etcd = true;
+  ports = firewall_ports(*node.context);
+  CHECK(std::find(ports.begin(), ports.end(), "2379-2380/tcp") == ports.end());
+  std::string protocols;
+  node.host.answer_ = [&](const std::vector<std::string>& argv) {
+    const std::string last = argv.back();
+    if (last == "--add-protocol=vrrp") protocols = "vrrp";
+    if (last == "--list-ports") return CommandResult{0, false, join(ports, " "), ""};
+    if (last == "--list-protocols") return CommandResult{0, false, protocols, ""};
+    if (last == "--list-sources")
+      return CommandResult{0, false, join(firewall_sources(*node.context), " "), ""};
+    return CommandResult{0, false, "public\n", ""};
+  };
+  const auto phase = make_firewall_phase(*node.context);
+  CHECK(phase->check().actions ==
+        std::vector<std::string>{"run firewall-cmd --permanent --zone=public --add-protocol=vrrp",
+                                 "run firewall-cmd --reload"});
   phase->apply();
   CHECK(phase->check().state == PhaseState::done);
 }

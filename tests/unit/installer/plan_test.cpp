@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "installer/checks/preflight.hpp"
+#include "installer/external_etcd.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/runner.hpp"
 #include "tests/unit/installer/temp_root.hpp"
@@ -132,6 +133,47 @@ TEST_CASE("with an external etcd no phase makes one, and no pod of it is expecte
   CHECK(node.plan_text().find("etcd/local") == std::string::npos);
   CHECK(node.context->static_pods() ==
         std::vector<std::string>{"kube-apiserver", "kube-controller-manager", "kube-scheduler"});
+  ImageRecord etcd = node.inventory.images[0];
+  etcd.names = {"k8s.gcr.io/etcd:3.4.3-0"};
+  CHECK_FALSE(node.context->runs_image(etcd, InstallOptions::Role::master));
+  // Nobody is asked before the files that it takes are there.
+  const std::string etcd_of = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n";
+  files.write("/kubeadm.yaml", etcd_of +
+                                   "etcd: {external: {endpoints: [https://127.0.0.1:1], "
+                                   "caFile: /etc/etcd/ca.crt}}\n");
+  Node with_files(options);
+  CHECK(has(preflight(*with_files.context), "ExternalEtcdClientCertificates",
+            Finding::Severity::error));
+  CHECK_FALSE(has(preflight(*with_files.context), "ExternalEtcdVersion", Finding::Severity::error));
+  CHECK(has(preflight(*node.context), "ExternalEtcdVersion", Finding::Severity::error));
+  for (const char* bad : {"{endpoints: []}", "{endpoints: [10.0.0.9:2379]}", "[]",
+                          "{endpoints: [https://a:1], certFile: /x}",
+                          "{endpoints: [https://a:1], caFile: pki/ca.crt}"}) {
+    files.write("/kubeadm.yaml", etcd_of + "etcd: {external: " + bad + "}\n");
+    CHECK_THROWS_AS(Node(options), Error);
+  }
+}
+
+TEST_CASE("whose etcd a node has, it tells also after half an install") {
+  const test::TempRoot root;
+  const test::FakeHost host(root);
+  const auto pod = [](const char* servers) {
+    return std::string(
+               "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - "
+               "kube-apiserver\n    - --etcd-cafile=/etc/etcd/ca.crt\n    - --etcd-servers=") +
+           servers + "\n";
+  };
+  CHECK_FALSE(external_etcd_of_node(host, std::nullopt));
+  host.write("/etc/kubernetes/manifests/kube-apiserver.yaml", pod("https://127.0.0.1:2379"));
+  CHECK_FALSE(external_etcd_of_node(host, std::nullopt));
+  host.write("/etc/kubernetes/manifests/kube-apiserver.yaml",
+             pod("https://10.0.0.8:2379,https://10.0.0.9:2379"));
+  const auto told = external_etcd_of_node(host, std::nullopt);
+  REQUIRE(told);
+  CHECK(told->endpoints ==
+        std::vector<std::string>{"https://10.0.0.8:2379", "https://10.0.0.9:2379"});
+  CHECK(told->credentials.ca_file == "/etc/etcd/ca.crt");
+  CHECK_FALSE(external_etcd_of_node(host, Receipt{}));
 }
 
 TEST_CASE("--vip is the endpoint, comes before what asks for it, and must be free") {
