@@ -185,7 +185,7 @@ class EtcdJoinPhase final : public EtcdPhase {
   // It has come up, and nobody has given it a vote: kubeadm was killed while it waited for that.
   // A learner answers no such question itself.
   bool learns() const {
-    const auto members = etcd_peers(context_, answering_);
+    const auto members = peers(answering_);
     const EtcdPeer* own = members ? own_of(*members) : nullptr;
     return own != nullptr && own->started() && own->learner;
   }

@@ -66,6 +66,10 @@ class EtcdMemberStep final : public Phase {
     if (!ask()) return check_silent();
     const auto own = std::find_if(voters_.begin(), voters_.end(),
                                   [](const EtcdVoter& voter) { return voter.own; });
+    // Its leaving costs no vote.
+    if (own == voters_.end() && learns_)
+      return PhaseCheck::todo("this node's etcd follows the others, and does not vote yet",
+                              {"remove the etcd member " + context_.node_name});
     if (own == voters_.end()) return PhaseCheck::done("it is no member any more");
     if (voters_.size() == 1) return PhaseCheck::done("it is the only member");
     std::optional<QuorumTrouble> trouble = quorum_trouble(voters_);
@@ -84,6 +88,9 @@ class EtcdMemberStep final : public Phase {
     std::vector<EtcdVoter> others;
     for (const EtcdVoter& voter : voters_)
       if (!voter.own && voter.answers) others.push_back(voter);
+    if (others.empty())
+      throw Error(ExitCode::phase, "no other member of etcd answers any more",
+                  "run the same command again");
     for (;;) {
       // kubeadm says "failed to remove etcd member" and ends well: so the others are asked.
       const std::string url = etcd_client_url(others.front().address);
@@ -204,8 +211,10 @@ class EtcdMemberStep final : public Phase {
       for (const std::string& address : other_addresses())
         if ((members = etcd_peers(etcd_, etcd_client_url(address)))) break;
     voters_.clear();
+    learns_ = false;
     if (!members) return false;
     for (const EtcdPeer& member : *members) {
+      learns_ |= member.learner && is_own(member);
       if (member.learner) continue;
       EtcdVoter voter{member.id, member.name, etcd_address(member.peer_url), is_own(member), false};
       voter.answers =
@@ -242,6 +251,7 @@ class EtcdMemberStep final : public Phase {
   const EtcdClient etcd_;
   std::optional<EtcdMember> own_;
   std::vector<EtcdVoter> voters_;
+  bool learns_ = false;  ///< this node's is listed, and has no vote
 };
 
 }  // namespace
