@@ -3,6 +3,16 @@
 #include "installer/phases/phases.hpp"
 
 namespace kbundle {
+namespace {
+
+// A killed run's cordon is taken back though the next one is told nothing of draining.
+bool uncordons(const UpgradePlan& plan) {
+  const Journal* journal = plan.context.journal;
+  return plan.options.drain ||
+         (journal != nullptr && !journal->complete() && journal->begun("drain"));
+}
+
+}  // namespace
 
 std::vector<std::unique_ptr<Phase>> make_upgrade_phases(UpgradePlan& plan) {
   Context& context = plan.context;
@@ -20,7 +30,7 @@ std::vector<std::unique_ptr<Phase>> make_upgrade_phases(UpgradePlan& plan) {
   phases.push_back(make_kubelet_flags_phase(plan));
   phases.push_back(make_coherence_phase(context));
   phases.push_back(make_upgrade_kubelet_phase(plan));
-  if (plan.options.drain) phases.push_back(make_uncordon_phase(plan));
+  if (uncordons(plan)) phases.push_back(make_uncordon_phase(plan));
   if (context.master()) {
     if (context.resolver.no_nameserver) phases.push_back(make_coredns_phase(context));
     if (context.inventory.find_file("cni-manifest", context.platform) != nullptr) {

@@ -38,10 +38,9 @@ class ReceiptPhase final : public Phase {
     std::vector<std::string> actions;
     if (!receipt_holds()) actions.push_back(std::string("write ") + node_path::receipt);
     if (context_.master() && !context_.options.joined) {
-      // Some home folders are closed to root; that was tried, and said, once.
+      // Tried anew in each run: a full disk has room again some time.
       const std::string target = home().folder + "/.kube/config";
-      if (!context_.journal_ended(id()) && !host_.exists(target))
-        actions.push_back("write " + target + " (0600)");
+      if (!host_.exists(target)) actions.push_back("write " + target + " (0600)");
       if (context_.initializes() && ticket_wanted())
         actions.push_back(std::string("write ") + node_path::join_ticket + " (0600)");
     }
@@ -160,6 +159,7 @@ class ReceiptPhase final : public Phase {
     const bool had_folder = host_.exists(folder);
     host_.touching(Touch::file, target);
     make_folders(host_.at(folder), 0750);
+    remove_stale_temporaries(host_.at(folder));
     AtomicFile file(host_.at(target), 0600);
     file.write(*config);
     if (owner.user != 0) {

@@ -89,6 +89,8 @@ END
   on master kubectl get pods -o wide -l app=web
 }
 
+declare -A address=([master]=$master_ip [worker]=$worker_ip)
+
 # Asks every 0.2 s until the file /run/stop is there: "time status" a line.
 asker='
 while [ ! -e /run/stop ]; do
@@ -100,25 +102,29 @@ done'
 ask() { on master bash -c "$asker" asker "${@:2}" >"$carried/$1.asked" & askers+=($!); }
 web() { printf 'exec 3<>/dev/tcp/%s/30080 && printf "GET /health HTTP/1.0\\r\\n\\r\\n" >&3 && grep -q "200 OK" <&3' "$1"; }
 
-start_asking() {
+start_asking() {  # start_asking NODE...: the service through each of them, and the API
+  local node
   askers=()
+  rm -f "$carried"/*.asked
   on master rm -f /run/stop
-  ask "service through the worker" bash -c "$(web $worker_ip)"
-  ask "service through the master" bash -c "$(web $master_ip)"
+  for node in "$@"; do
+    ask "service through $node" bash -c "$(web "${address[$node]}")"
+  done
   ask "API server" kubectl get --raw /healthz
 }
 
 # Requests, failures, and the longest time without an answer.
 stop_asking() {
-  local name
+  local file name
   on master touch /run/stop
   wait "${askers[@]}"
   say "asked all the while"
-  for name in "service through the worker" "service through the master" "API server"; do
-    awk -v name="$name" '$2 == "ok" { if (last && $1 - last > gap) gap = $1 - last; last = $1 }
+  for file in "$carried"/*.asked; do
+    name=${file##*/}
+    awk -v name="${name%.asked}" '$2 == "ok" { if (last && $1 - last > gap) gap = $1 - last; last = $1 }
       $2 == "failed" { failed++; if (failed <= 5) times = times " " strftime("%T", $1) }
       END { printf "%-28s %4d requests, %d failed, longest gap %.1f s\n", name, NR, failed, gap
-            if (failed) print "  failed at" times (failed > 5 ? " …" : "") }' "$carried/$name.asked"
+            if (failed) print "  failed at" times (failed > 5 ? " …" : "") }' "$file"
   done
 }
 service_requests() { awk '$2 == "failed" { failed++ } END { print NR, failed + 0 }' "$carried/service through"*.asked; }

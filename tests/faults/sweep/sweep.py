@@ -96,7 +96,7 @@ class Sweep:
         self.layers, self.name, self.below, self.command = layers, name, below, command
 
     def fail(self, what, result):
-        raise Failure(f"{self.name}: {what}\n{result.stdout[-4000:]}")
+        raise Failure(f"{self.name}: {what}\n{result.stdout[-1500:]}")
 
     def undisturbed(self):
         world = World(self.layers, "undisturbed", self.below)
@@ -159,7 +159,7 @@ class Sweep:
             if wanted != found.get(path):
                 wrong.append(f"{path}: wanted {wanted}, found {found.get(path)}")
         if wrong:
-            self.fail(f"{what}, then again: not as after an undisturbed run:\n  " + "\n  ".join(wrong[:12]) + "\n", result)
+            self.fail(f"{what}, then again: not as after an undisturbed run: " + "; ".join(wrong[:12]), result)
 
     def run(self):
         self.undisturbed()
@@ -178,7 +178,8 @@ class Sweep:
               f"{counts['killed']} killed, {counts['refused']} refused, {counts['went on']} went on all the same; "
               + (f"{len(failures)} FAILED" if failures else "after one more run each is as an undisturbed one"), flush=True)
         if failures:
-            raise Failure("\n-- ".join(str(failure) for failure in failures[:5]))
+            # All in brief, one whole.
+            raise Failure("\n".join(str(failure).split("\n", 1)[0] for failure in failures) + f"\n-- {failures[0]}")
         if counts["killed"] * 3 < len(strikes):
             raise Failure("strace hardly ever struck")
 
@@ -188,7 +189,7 @@ def main():
     base = os.path.join(layers, "base") + ":/"
     usb = "/media/usb/"
     trust = ["--key", usb + "kbundle.pub", "--key-fingerprint", fingerprint]
-    upgrade = [usb + "kbundle", "upgrade", usb + "kubernetes-v1.18.10-linux-amd64.tar.zst", "--ignore-preflight-errors", "all", *trust]
+    upgrade = [usb + "kbundle", "upgrade", usb + "kubernetes-v1.18.10-linux-amd64.tar.zst", "--drain", "--ignore-preflight-errors", "all", *trust]
     install = [usb + "kbundle", "install", usb + "kubernetes-v1.18.2-linux-amd64.tar.zst", "--role", "master", "--node-ip", "10.99.0.1",
                "--ignore-preflight-errors", "all", *trust]
     node = World(layers, "installed", base)
@@ -199,12 +200,14 @@ def main():
     installed = node.upper + ":" + base
     reset = [usb + "kbundle", "reset", "--yes"]
     scenarios = {"install": (base, install), "upgrade": (installed, upgrade), "reset": (installed, reset)}
+    failed = False
     for name in wanted or scenarios:
         try:
             Sweep(layers, name, *scenarios[name]).run()
         except Failure as failure:
-            print(f"FAILED: {failure}")
-            sys.exit(1)
+            print(f"FAILED: {failure}", flush=True)
+            failed = True
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,26 @@ TEST_CASE("the cluster's own version counts on a master") {
   CHECK(has_errors(skew_findings(state)));
 }
 
+TEST_CASE("a minor step goes through the masters, then the workers") {
+  auto second = master("v1.18.2", "v1.19.16");
+  second.cluster = v("v1.19.16");  // the first master was here
+  second.api_server = v("v1.19.16");
+  second.kubelets["one"] = v("v1.19.16");
+  CHECK(skew_findings(second).empty());
+  CHECK(upgrade_command(second, false) == UpgradeCommand::node);
+  CHECK(skew_findings(worker("v1.18.2", "v1.19.16", "v1.19.16")).empty());
+  CHECK(text_of(worker("v1.18.2", "v1.19.16", "v1.18.2")).find("masters first") !=
+        std::string::npos);
+  // A node that slept through a step takes it first.
+  CHECK(text_of(worker("v1.18.2", "v1.20.0", "v1.20.0")).find("v1.19 bundle first") !=
+        std::string::npos);
+  auto late = master("v1.18.2", "v1.20.0");
+  late.cluster = v("v1.19.16");
+  CHECK(text_of(late).find("this node is v1.18.2") != std::string::npos);
+  // Over a major's end nothing is allowed.
+  CHECK(has_errors(skew_findings(master("v1.36.3", "v2.0.0"))));
+}
+
 TEST_CASE("kubelets must not be left too far behind") {
   auto state = master("v1.19.1", "v1.20.0");
   state.kubelets["two"] = v("v1.18.20");
@@ -232,6 +252,21 @@ TEST_CASE("pods are evicted when the controllers are seen at work, and not befor
   make_drain_phase(plan)->apply();
   CHECK(evicted);
   CHECK_FALSE(evicted_early);
+
+  // Killed there, and run again without --drain: the node must not stay cordoned.
+  options.drain = false;
+  const auto uncordons = [&] {
+    const auto phases = make_upgrade_phases(plan);
+    return std::any_of(phases.begin(), phases.end(),
+                       [](const auto& phase) { return phase->id() == "uncordon"; });
+  };
+  CHECK_FALSE(uncordons());
+  auto journal = Journal::open(root.path() / "journal");
+  journal.write_plan({});
+  context.journal = &journal;
+  CHECK_FALSE(uncordons());
+  journal.begin("drain");
+  CHECK(uncordons());
 }
 
 TEST_CASE("etcd's member out of its manifest") {
