@@ -64,7 +64,8 @@ class NodeObjectStep final : public Phase {
 
   PhaseCheck check() override {
     if (tried_) return PhaseCheck::done("tried");
-    if (!find_server()) return PhaseCheck::done("the cluster does not answer, or does not know it");
+    tried_ = !find_server();
+    if (tried_) return PhaseCheck::done("the cluster does not answer, or does not know it");
     return PhaseCheck::todo("the cluster knows this node", {"delete node " + context_.node_name});
   }
 
@@ -87,7 +88,8 @@ class NodeObjectStep final : public Phase {
                         (address.find(':') == std::string::npos ? address : "[" + address + "]") +
                         ":6443");
     servers.emplace_back();
-    const int rounds = context_.vip.empty() || context_.options.dry_run ? 1 : 5;
+    const bool moves = !context_.vip.empty() && context_.journal.reset_did("etcd-member");
+    const int rounds = moves ? 5 : 1;
     for (int round = 0; round < rounds; ++round) {
       if (round > 0) context_.host.pause(std::chrono::seconds(2), "another master's API server");
       for (const std::string& server : servers) {
