@@ -52,6 +52,13 @@ bool is_local(const std::string& url) {
 
 }  // namespace
 
+std::vector<std::string> ExternalEtcd::files() const {
+  std::vector<std::string> result;
+  for (const std::string& file : {credentials.ca_file, credentials.cert_file, credentials.key_file})
+    if (!file.empty()) result.push_back(file);
+  return result;
+}
+
 std::optional<ExternalEtcd> external_etcd_of(const std::vector<Json>& documents) {
   const Json all = user_document(documents, "ClusterConfiguration").value("etcd", Json::object());
   if (!all.is_object() || !all.contains("external") || all["external"].is_null())

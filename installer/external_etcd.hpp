@@ -13,8 +13,9 @@
 namespace kbundle {
 
 struct ExternalEtcd {
-  std::vector<std::string> endpoints;  ///< "https://10.0.0.9:2379"
-  EtcdCredentials credentials;         ///< with them the API server asks
+  std::vector<std::string> endpoints;      ///< "https://10.0.0.9:2379"
+  EtcdCredentials credentials;             ///< with them the API server asks
+  std::vector<std::string> files() const;  ///< of the credentials
 };
 
 /// Of ClusterConfiguration; nullopt where etcd is kubeadm's own. Error{usage} for endpoints that

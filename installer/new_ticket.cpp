@@ -7,6 +7,7 @@
 #include "core/lock.hpp"
 #include "core/text.hpp"
 #include "installer/context.hpp"
+#include "installer/external_etcd.hpp"
 #include "installer/join_secrets.hpp"
 #include "installer/kubeadm_config.hpp"
 #include "installer/receipt.hpp"
@@ -121,6 +122,8 @@ void new_ticket(const NewTicketOptions& options, Progress& progress, std::ostrea
   ticket.bundle = receipt.bundle;
   ticket.vip = receipt.vip;
   ticket.external_etcd = receipt.external_etcd;
+  if (const auto etcd = external_etcd_of_node(host, receipt))
+    ticket.external_etcd_files = etcd->files();
   ticket.token = generate_token();
   const auto now = std::chrono::system_clock::now();
   ticket.created = rfc3339(now);

@@ -81,6 +81,7 @@ std::string JoinTicket::serialize() const {
   if (!certificate_key_expires.empty()) json["certificate_key_expires"] = certificate_key_expires;
   if (!vip.empty()) json["vip"] = vip;
   if (external_etcd) json["external_etcd"] = true;
+  if (!external_etcd_files.empty()) json["external_etcd_files"] = external_etcd_files;
   return json.dump(2) + "\n";
 }
 
@@ -102,6 +103,12 @@ JoinTicket JoinTicket::parse(std::string_view text, const std::string& what) {
     ticket.certificate_key_expires = optional("certificate_key_expires");
     ticket.vip = optional("vip");
     ticket.external_etcd = json.contains("external_etcd") && json["external_etcd"] == Json(true);
+    if (json.contains("external_etcd_files"))
+      for (const Json& file : json_array(json, "external_etcd_files", what)) {
+        if (!file.is_string() || !file.get<std::string>().starts_with('/'))
+          throw Error(ExitCode::usage, what + ": external_etcd_files is no list of absolute paths");
+        ticket.external_etcd_files.push_back(file.get<std::string>());
+      }
     if (!ticket.certificate_key_expires.empty())
       (void)parse_rfc3339(ticket.certificate_key_expires, what);
     (void)parse_rfc3339(ticket.created, what);

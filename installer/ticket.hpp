@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kbundle {
 
@@ -21,6 +22,8 @@ struct JoinTicket {
   std::string certificate_key_expires;  ///< RFC 3339; empty: not known
   std::string vip;                      ///< the address that moves between the masters
   bool external_etcd = false;           ///< the cluster's etcd is not on the masters
+  /// Its CA, certificate and key: a master that joins gets them, at the same paths.
+  std::vector<std::string> external_etcd_files;
 
   std::string serialize() const;
   /// Error{usage} naming `what` and the field that is wrong.

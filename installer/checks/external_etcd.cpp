@@ -13,9 +13,8 @@ void check_external_etcd(const Context& context, Findings& findings) {
   if (!etcd) return;
   const Host& host = context.host;
   bool usable = true;
-  for (const std::string& file :
-       {etcd->credentials.ca_file, etcd->credentials.cert_file, etcd->credentials.key_file}) {
-    if (file.empty() || host.exists(file)) continue;
+  for (const std::string& file : etcd->files()) {
+    if (host.exists(file)) continue;
     usable = false;
     findings.error("ExternalEtcdClientCertificates",
                    file + " is not there, which etcd.external in the kubeadm configuration names",

@@ -62,8 +62,12 @@ std::unique_ptr<Phase> make_phase_of_files(Context& context, const KubeadmPhase&
     return make_files_phase(context, phase, std::move(look));
   };
   if (id == "control-plane-prepare/download-certs")
-    return files([external, hash = context.ticket ? context.ticket->ca_cert_hash : std::string()](
-                     const Host& host) { return check_shared_certificates(host, hash, external); });
+    return files([external, ticket = context.ticket.value_or(JoinTicket())](const Host& host) {
+      FilesState state = check_shared_certificates(host, ticket.ca_cert_hash, external);
+      for (const std::string& file : ticket.external_etcd_files)
+        if (host.read(file).value_or("").empty()) state.missing.push_back(file);
+      return state;
+    });
   if (id == "certs/all" || id == "control-plane-prepare/certs")
     return files([external](const Host& host) { return check_certificates(host, external); });
   if (id == "kubeconfig/all" || id == "control-plane-prepare/kubeconfig")

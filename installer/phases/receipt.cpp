@@ -14,6 +14,7 @@
 #include "bundles/image_stream.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/external_etcd.hpp"
 #include "installer/join_secrets.hpp"
 #include "installer/kubeadm_config.hpp"
 #include "installer/phases/phases.hpp"
@@ -182,6 +183,8 @@ class ReceiptPhase final : public Phase {
     ticket.bundle = context_.bundle != nullptr ? context_.bundle->id() : std::string();
     ticket.vip = context_.vip;
     ticket.external_etcd = context_.external_etcd;
+    if (const auto etcd = external_etcd_of(context_.user_documents))
+      ticket.external_etcd_files = etcd->files();
     return ticket;
   }
 

@@ -97,7 +97,7 @@ StatusLines status_of_etcd(const InstalledNode& node) {
   if (const auto external = external_etcd_of_node(host, node.receipt)) {
     for (const std::string& trouble : endpoints_in_trouble(host, *external))
       lines.push_back(bad("etcd", "the site's own is not healthy: " + trouble,
-                          "look at it where it runs; kbundle does not"));
+                          "see to that etcd where it runs"));
     if (external->endpoints.empty())
       lines.push_back(bad("etcd", "the API server's pod does not say where the site's etcd is",
                           "kbundle support-bundle"));

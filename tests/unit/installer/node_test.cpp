@@ -158,11 +158,13 @@ TEST_CASE("a join ticket survives the way, and only whole ones are taken") {
   ticket.certificate_key_expires = "2026-01-01T02:00:00Z";
   ticket.vip = "10.0.0.100";
   ticket.external_etcd = true;
+  ticket.external_etcd_files = {"/etc/site/etcd.crt"};
   const auto back = JoinTicket::parse(ticket.serialize(), "ticket");
   CHECK(back.serialize() == ticket.serialize());
   CHECK(back.certificate_key == ticket.certificate_key);
   CHECK(back.vip == ticket.vip);
   CHECK(back.external_etcd);
+  CHECK(back.external_etcd_files == ticket.external_etcd_files);
   const std::string text = ticket.serialize();
   CHECK_THROWS_AS(JoinTicket::parse(text.substr(0, text.size() / 2), "ticket"), Error);
   for (auto spoil :
