@@ -12,6 +12,7 @@
 #include "installer/context.hpp"
 #include "installer/etcd_members.hpp"
 #include "installer/etcd_tool.hpp"
+#include "installer/network.hpp"
 #include "installer/reset/steps.hpp"
 #include "manifests/catalog.hpp"
 
@@ -197,8 +198,8 @@ class EtcdMemberStep final : public Phase {
       if (pods.ok())
         for (const std::string& line : split(pods.output, '\n')) found.emplace(trim(line));
     }
-    found.erase("");
     found.erase(etcd_address(own_->peer_url));
+    std::erase_if(found, [](const std::string& address) { return !is_ip_address(address); });
     return {found.begin(), found.end()};
   }
 
