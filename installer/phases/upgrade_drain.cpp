@@ -70,7 +70,7 @@ class DrainPhase final : public CordonBase {
     for (auto open = pods(); !open.empty(); open = pods()) {
       for (const PodName& pod : open) evict(pod);
       last_ = open.front().str() + ": " + answer_;
-      host_.pause(std::chrono::seconds(2), "pod " + last_);
+      host_.pause(std::chrono::seconds(1), "pod " + last_);
     }
   }
 

@@ -52,18 +52,32 @@ class KubeProxyPhase final : public Phase {
     return {};
   }
 
-  // "image ready" of each; none, where a site has another proxy.
-  bool renewed() const {
-    std::vector<std::string> arguments = {"-n",   "kube-system", "get",
-                                          "pods", "-l",          "k8s-app=kube-proxy"};
-    // All that a worker's credentials may see.
-    if (!everywhere_)
-      arguments.insert(arguments.end(),
-                       {"--field-selector", "spec.nodeName=" + context_.node_name});
-    arguments.insert(arguments.end(), {"-o",
-                                       "jsonpath={range .items[*]}{.spec.containers[0].image} "
-                                       "{.status.containerStatuses[0].ready}{\"\\n\"}{end}"});
-    const auto pods = host_.run(context_.kubectl(std::move(arguments)));
+  bool renewed() const { return everywhere_ ? rolled_out() : renewed_here(); }
+
+  // As `kubectl rollout status` tells it; where a site has another proxy there is nothing to wait
+  // for.
+  bool rolled_out() const {
+    const auto answer = host_.run(context_.kubectl(
+        {"-n", "kube-system", "get", "daemonset", "kube-proxy", "--ignore-not-found", "-o",
+         "jsonpath={.metadata.generation} {.status.observedGeneration} "
+         "{.status.desiredNumberScheduled} {.status.updatedNumberScheduled} "
+         "{.status.numberAvailable}"}));
+    if (!answer.ok()) return false;
+    const std::string text(trim(answer.output));
+    if (text.empty()) return true;
+    // A number that is 0 is left out.
+    const auto numbers = split(text, ' ');
+    return numbers.size() == 5 && numbers[0] == numbers[1] && numbers[2] == numbers[3] &&
+           numbers[2] == numbers[4];
+  }
+
+  // "image ready" of each; a worker's credentials may see no more than its own.
+  bool renewed_here() const {
+    const auto pods =
+        host_.run(context_.kubectl({"-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy",
+                                    "--field-selector", "spec.nodeName=" + context_.node_name, "-o",
+                                    "jsonpath={range .items[*]}{.spec.containers[0].image} "
+                                    "{.status.containerStatuses[0].ready}{\"\\n\"}{end}"}));
     if (!pods.ok()) return false;
     for (const std::string& line : split(pods.output, '\n'))
       if (!trim(line).empty() && trim(line) != wanted() + " true") return false;

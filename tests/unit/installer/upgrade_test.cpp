@@ -1,6 +1,7 @@
 // Which upgrades are allowed, by which command, and what an upgrade keeps of a node.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <utility>
 
 #include "core/error.hpp"
 #include "installer/admin_copies.hpp"
@@ -249,6 +250,21 @@ TEST_CASE("pods are evicted when the controllers are seen at work, and not befor
     }
     return {0, false, answer.dump(), ""};
   };
+  // A drain comes after kube-proxy, of which the DaemonSet tells.
+  const auto proxied = [&](const char* numbers) {
+    const auto answers = std::exchange(host.answer_, [&](const std::vector<std::string>&) {
+      return CommandResult{0, false, numbers, ""};
+    });
+    const auto state = make_kube_proxy_phase(plan)->check().state;
+    host.answer_ = answers;
+    return state == PhaseState::done;
+  };
+  CHECK(proxied("3 3 2 2 2"));
+  CHECK_FALSE(proxied("3 2 2 2 2"));  // the controllers have not looked yet
+  CHECK_FALSE(proxied("3 3 2 2 1"));
+  CHECK_FALSE(proxied("3 3 2 1 "));
+  CHECK(proxied(""));  // another proxy
+
   make_drain_phase(plan)->apply();
   CHECK(evicted);
   CHECK_FALSE(evicted_early);
