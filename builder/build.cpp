@@ -131,7 +131,8 @@ std::vector<ResolvedFile> fetch_programs(Fetcher& fetcher, const Settings& setti
   };
   std::vector<Job> jobs;
   for (const Platform& platform : settings.platforms) {
-    for (DownloadFacts& facts : catalog.downloads(settings.facts, platform.architecture)) {
+    for (DownloadFacts& facts :
+         catalog.downloads(settings.facts, platform.architecture, settings.with)) {
       const auto& without = settings.without;
       if (std::find(without.begin(), without.end(), facts.component) == without.end()) {
         jobs.push_back({std::move(facts), platform.architecture});
@@ -178,6 +179,7 @@ Lock settled_lock(const Settings& settings, const Resolved& resolved, Progress& 
   }
   lock.cni = resolved.cni.name;
   lock.without = settings.without;
+  lock.with = settings.with;
   for (const ResolvedImage& image : resolved.images) lock.images.push_back(image.locked());
   for (const ResolvedFile& file : resolved.files) lock.files.push_back(file.locked);
   return lock;

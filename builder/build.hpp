@@ -24,6 +24,7 @@ struct BuildOptions {
   std::vector<std::string> architectures;  ///< empty: the lock's, else this host's; {"all"}
   std::string cni = "flannel";             ///< flannel, none, or a manifest file
   std::vector<std::string> without;        ///< components left out: "crictl", …
+  std::vector<std::string> with;           ///< optional components: "cri-dockerd"
   std::vector<std::string> extra_images;
   bool referrers = false;  ///< signatures, SBOMs and the like come along; with a lock: the lock's
   Mirrors mirrors;

@@ -134,7 +134,8 @@ void check_closed(const Settings& settings, const Catalog& catalog, const Invent
     for (const std::string& image : facts.images) {
       check_image(inventory, Reference::parse(image), platform, "kubeadm");
     }
-    for (const DownloadFacts& program : catalog.downloads(facts, platform.architecture)) {
+    for (const DownloadFacts& program :
+         catalog.downloads(facts, platform.architecture, settings.with)) {
       const auto& without = settings.without;
       if (std::find(without.begin(), without.end(), program.component) != without.end()) continue;
       if (inventory.find_file(program.component, platform) == nullptr) {

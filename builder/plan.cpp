@@ -41,7 +41,8 @@ std::string plan_text(const Settings& settings, const BuildOptions& options,
       images.insert(images.end(), cni->images.begin(), cni->images.end());
       files.push_back(cni->manifest_url);
     }
-    for (const DownloadFacts& file : catalog.downloads(settings.facts, architecture)) {
+    for (const DownloadFacts& file :
+         catalog.downloads(settings.facts, architecture, settings.with)) {
       if (is_left_out(settings, file.component)) continue;
       files.push_back(file.url);
       if (!settings.lock && !file.sum_url.empty()) files.push_back(file.sum_url);

@@ -74,6 +74,31 @@ void settle_without(Settings& settings, const BuildOptions& options, const Catal
   }
 }
 
+void settle_with(Settings& settings, const BuildOptions& options, const Catalog& catalog) {
+  settings.with = options.with;
+  if (settings.with.empty() && settings.lock) settings.with = settings.lock->with;
+  sort_once(settings.with);
+  if (settings.lock && settings.with != settings.lock->with) {
+    usage(fmt::format("the lock was made {}, not with {}",
+                      settings.lock->with.empty()
+                          ? "without optional programs"
+                          : fmt::format("with {}", fmt::join(settings.lock->with, ",")),
+                      fmt::join(settings.with, ",")),
+          "leave --with out, or build without --lock");
+  }
+  for (const Platform& platform : settings.platforms) {
+    const auto known = catalog.optional_programs(settings.facts, platform.architecture);
+    for (const std::string& component : settings.with) {
+      if (std::find(known.begin(), known.end(), component) == known.end()) {
+        usage(fmt::format("there is no program \"{}\" to add to {} for {}", printable(component),
+                          settings.facts.version.str(), platform.str()),
+              known.empty() ? "leave --with out"
+                            : fmt::format("--with takes {}", fmt::join(known, ", ")));
+      }
+    }
+  }
+}
+
 void settle_cni(Settings& settings, const BuildOptions& options, const Catalog& catalog) {
   const auto locked = [&](std::string_view word) {
     return settings.lock->cni == word || settings.lock->cni.starts_with(std::string(word) + " ");
@@ -154,6 +179,7 @@ Settings settle(const BuildOptions& options, const Catalog& catalog) {
   }
   settle_architectures(settings, options, catalog);
   settle_without(settings, options, catalog);
+  settle_with(settings, options, catalog);
   settle_cni(settings, options, catalog);
   settle_extra_images(settings, options);
   if (options.parallel == 0 || options.parallel > 64) usage("--parallel takes 1 to 64");

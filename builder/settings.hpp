@@ -17,6 +17,7 @@ struct Settings {
   KubernetesFacts facts;
   std::vector<Platform> platforms;        ///< sorted
   std::vector<std::string> without;       ///< sorted
+  std::vector<std::string> with;          ///< sorted
   std::vector<std::string> extra_images;  ///< full references
   std::string cni;                        ///< "flannel", "none" or "file"
   std::filesystem::path cni_file;         ///< for "file"; may be empty with a lock

@@ -34,6 +34,11 @@ void add_build(CLI::App& app, const Globals& globals) {
                    "of install --vip")
       ->delimiter(',')
       ->type_name("PROGRAM");
+  verb->add_option("--with", options.with,
+                   "add an optional program: cri-dockerd, for install --runtime docker\nfrom "
+                   "Kubernetes 1.24 on")
+      ->delimiter(',')
+      ->type_name("PROGRAM");
   verb->add_option("--image", options.extra_images, "one more image (may be repeated)")
       ->type_name("REF");
   verb->add_flag("--referrers", options.referrers, "signatures, SBOMs and attestations come along");

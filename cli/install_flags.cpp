@@ -26,9 +26,10 @@ void add_install_flags(CLI::App& verb, InstallOptions& options) {
                    "the address the cluster reaches this node at; needed when it has several; "
                    "dual-stack: two, with a comma");
   node->add_option("--node-name", options.node_name, "default: the host name");
-  node->add_option("--runtime", options.runtime,
-                   "containerd (the host's, or the bundle's), docker (until 1.23), or none: the "
-                   "host's, and never install one")
+  node->add_option(
+          "--runtime", options.runtime,
+          "containerd (the host's, or the bundle's), docker (from 1.24 on with the bundle's "
+          "cri-dockerd), or none: the host's, and never install one")
       ->check(CLI::IsMember({"containerd", "docker", "none"}))
       ->capture_default_str();
   node->add_option("--cri-socket", options.cri_socket, "the container runtime's socket");

@@ -9,15 +9,16 @@ namespace cluster_names {
 
 const std::vector<std::string>& folders() {
   static const std::vector<std::string> kFolders = {
-      "/etc/kubernetes",         "/var/lib/kubelet",   "/var/lib/etcd",       "/var/lib/cni",
-      "/var/log/pods",           "/run/flannel",       "/var/log/containers", "/run/kubernetes",
-      "/usr/libexec/kubernetes", "/var/lib/dockershim"};
+      "/etc/kubernetes",         "/var/lib/kubelet",    "/var/lib/etcd",       "/var/lib/cni",
+      "/var/log/pods",           "/run/flannel",        "/var/log/containers", "/run/kubernetes",
+      "/usr/libexec/kubernetes", "/var/lib/dockershim", "/var/lib/cri-dockerd"};
   return kFolders;
 }
 
 const std::vector<std::string>& files() {
   static const std::vector<std::string> kFiles = {"/etc/cni/net.d/10-flannel.conflist",
-                                                  "/etc/cni/net.d/10-flannel.conf", flannel_plugin};
+                                                  "/etc/cni/net.d/10-flannel.conf", flannel_plugin,
+                                                  "/run/cri-dockerd.sock"};
   return kFiles;
 }
 

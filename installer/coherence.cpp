@@ -8,6 +8,7 @@
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "installer/kubeadm_config.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "installer/yaml_json.hpp"
 
 namespace kbundle {
@@ -134,7 +135,8 @@ std::vector<std::string> incoherences(const Context& context) {
       }))
     found.push_back("pause image: " + pause + " is not in " + runtime.name());
   // The kubelet itself opens dockershim's.
-  if (runtime.name() != "docker" && !context.host.exists(runtime.cri_socket()))
+  const bool of_kubelet = runtime.name() == "docker" && has_dockershim(context.facts);
+  if (!of_kubelet && !context.host.exists(runtime.cri_socket()))
     found.push_back("CRI socket: " + runtime.cri_socket() + " is not there");
   if (auto trouble = runtime.snapshotter_trouble(); !trouble.empty())
     found.push_back("snapshotter: " + trouble);

@@ -53,7 +53,8 @@ struct InstallOptions {
   bool allow_downgrade = false;
   bool fast_load = false;        ///< images are unpacked by kbundle itself where that is possible
   bool restart_runtime = false;  ///< even when it runs containers that are not Kubernetes'
-  /// "containerd", "docker" (until 1.23), or "none": the host's containerd, and never install one.
+  /// "containerd", "docker" (from 1.24 on with the bundle's cri-dockerd), or "none": the host's
+  /// containerd, and never install one.
   std::string runtime = "containerd";
 };
 

@@ -1,5 +1,6 @@
 #include "installer/firewalld.hpp"
 #include "installer/phases/phases.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 
 namespace kbundle {
 
@@ -21,7 +22,8 @@ std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
   if (!context.host.live()) return plan;
   plan.push_back(make_kubeadm_config_phase(context));
   plan.push_back(make_coherence_phase(context));
-  if (context.runtime->name() == "docker") plan.push_back(make_kubeadm_preflight_phase(context));
+  if (context.runtime->name() == "docker" && has_dockershim(context.facts))
+    plan.push_back(make_kubeadm_preflight_phase(context));
   for (auto& phase : make_kubeadm_phases(context)) plan.push_back(std::move(phase));
   if (context.initializes()) {
     if (context.resolver.no_nameserver) plan.push_back(make_coredns_phase(context));

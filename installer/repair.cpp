@@ -11,6 +11,7 @@
 #include "installer/installed_node.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/runner.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "installer/session.hpp"
 #include "installer/timer.hpp"
 #include "installer/undo.hpp"
@@ -72,6 +73,8 @@ std::vector<std::string> units_to_restart(const Context& context, const PhaseChe
   // The host's own containerd is none of the bundle's files.
   if (!context.runtime->host_has_own() && differs("containerd"))
     units.emplace_back("containerd.service");
+  if (context.runtime->name() == "docker" && differs(CriDockerd::kComponent))
+    units.emplace_back(CriDockerd::kUnit);
   const bool unit_file =
       std::any_of(programs.actions.begin(), programs.actions.end(), [](const std::string& action) {
         return action.starts_with("write ") && action.find("kubelet.service") != std::string::npos;

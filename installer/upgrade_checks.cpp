@@ -105,10 +105,11 @@ std::vector<Finding> upgrade_findings(const Context& context, const Receipt& bef
                                       const UpgradeState& state) {
   Findings findings;
   for (const Finding& finding : skew_findings(state)) findings.list().push_back(finding);
-  if (before.runtime == "docker" && state.to >= Version{1, 24, 0, ""})
+  if (before.runtime == "docker" && state.from < Version{1, 24, 0, ""} &&
+      state.to >= Version{1, 24, 0, ""})
     findings.error("Runtime",
                    "this node runs on Docker, which Kubernetes speaks to up to v1.23 (dockershim)",
-                   "move the node to containerd or cri-dockerd first");
+                   "move the node to containerd first");
   const bool crictl = context.host.program("crictl").has_value() ||
                       context.inventory.find_file("crictl", context.platform) != nullptr;
   if (context.master() && context.facts.upgrade_needs_crictl && !crictl)

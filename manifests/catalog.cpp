@@ -185,8 +185,24 @@ std::vector<std::string> Catalog::architectures(const KubernetesFacts& facts,
   return found;
 }
 
+std::vector<std::string> Catalog::optional_programs(const KubernetesFacts& facts,
+                                                    const std::string& architecture) const {
+  const auto& minor =
+      *std::find_if(data_->minors.begin(), data_->minors.end(),
+                    [&](const MinorRule& each) { return each.minor == facts.version.minor_str(); });
+  std::vector<std::string> names;
+  for (const ProgramRule& program : data_->programs) {
+    const auto& known = program.optional;
+    if (minor.versions.contains(program.name) &&
+        std::find(known.begin(), known.end(), architecture) != known.end())
+      names.push_back(program.name);
+  }
+  return names;
+}
+
 std::vector<DownloadFacts> Catalog::downloads(const KubernetesFacts& facts,
-                                              const std::string& architecture) const {
+                                              const std::string& architecture,
+                                              const std::vector<std::string>& with) const {
   const auto& known = data_->architectures;
   if (std::find(known.begin(), known.end(), architecture) == known.end()) {
     throw Error(
@@ -199,6 +215,9 @@ std::vector<DownloadFacts> Catalog::downloads(const KubernetesFacts& facts,
                     [&](const MinorRule& each) { return each.minor == facts.version.minor_str(); });
   std::vector<DownloadFacts> downloads;
   for (const ProgramRule& program : data_->programs) {
+    if (!program.optional.empty() &&
+        std::find(with.begin(), with.end(), program.name) == with.end())
+      continue;
     const auto own = minor.versions.find(program.name);
     const std::string version = own == minor.versions.end() ? facts.version.str() : own->second;
     const auto parsed = Version::parse(version);
@@ -211,7 +230,7 @@ std::vector<DownloadFacts> Catalog::downloads(const KubernetesFacts& facts,
     download.component = program.name;
     download.version = version;
     download.url = fill(program.url, values);
-    if (!program.sum_from || *parsed >= *program.sum_from) {
+    if (!program.sum.empty() && (!program.sum_from || *parsed >= *program.sum_from)) {
       download.sum_url = fill(program.sum, values);
       download.sum_name = fill(program.sum_name, values);
     }

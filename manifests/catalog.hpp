@@ -115,9 +115,13 @@ class Catalog {
   /// The architectures that every program is published for, but for those left out; sorted.
   std::vector<std::string> architectures(const KubernetesFacts& facts,
                                          const std::vector<std::string>& without) const;
-  /// The node's programs for an architecture ("amd64").
+  /// The node's programs for an architecture ("amd64"), with those optional ones that `with` names.
   std::vector<DownloadFacts> downloads(const KubernetesFacts& facts,
-                                       const std::string& architecture) const;
+                                       const std::string& architecture,
+                                       const std::vector<std::string>& with = {}) const;
+  /// What `with` may name for this version and architecture.
+  std::vector<std::string> optional_programs(const KubernetesFacts& facts,
+                                             const std::string& architecture) const;
   std::optional<CniFacts> cni(const KubernetesFacts& facts, const std::string& name,
                               const std::string& architecture) const;
 

@@ -77,6 +77,7 @@ ProgramRule program_of(const YAML::Node& node) {
     program.arch_from.emplace(since.first.as<std::string>(),
                               version_of(since.second.as<std::string>()));
   }
+  if (node["optional"]) program.optional = node["optional"].as<std::vector<std::string>>();
   program.archive = node["archive"] && node["archive"].as<bool>();
   for (const auto& member : need(node, "members")) {
     program.members.push_back(

@@ -34,6 +34,7 @@ struct ProgramRule {
   std::string name, url, sum, sum_name;
   std::optional<Version> sum_from;
   std::map<std::string, Version> arch_from;
+  std::vector<std::string> optional;  ///< architectures that --with finds it for; empty: required
   bool archive = false;
   std::vector<DownloadFacts::Member> members;
 };

@@ -86,6 +86,7 @@ std::string Lock::serialize() const {
   root["architectures"] = architectures;
   root["cni"] = cni;
   root["without"] = without;
+  if (!with.empty()) root["with"] = with;
   root["images"] = Json::array();
   for (const LockedImage& image : images) {
     Json entry = {{"name", image.name},
@@ -121,7 +122,7 @@ Lock Lock::parse(std::string_view text, std::string_view what) {
   }
   check_keys(root, what,
              {"format", "kbundle", "kubernetes", "line", "serial", "created", "architectures",
-              "cni", "without", "images", "files"});
+              "cni", "without", "with", "images", "files"});
   Lock lock;
   lock.kbundle_version = plain(root, "kbundle", what);
   lock.kubernetes_version = plain(root, "kubernetes", what);
@@ -134,6 +135,7 @@ Lock Lock::parse(std::string_view text, std::string_view what) {
   if (lock.architectures.empty()) refuse(what, "\"architectures\" is empty");
   lock.cni = plain(root, "cni", what);
   lock.without = strings(root, "without", what);
+  if (root.contains("with")) lock.with = strings(root, "with", what);
   std::set<std::string> seen;
   for (const Json& value : json_array(root, "images", what)) {
     lock.images.push_back(image_of(value, what));

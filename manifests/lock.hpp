@@ -49,6 +49,7 @@ struct Lock {
   std::vector<std::string> architectures;
   std::string cni;                   ///< "flannel v0.12.0", "file", "none"
   std::vector<std::string> without;  ///< components left out
+  std::vector<std::string> with;     ///< optional ones; written only where there are some
   std::vector<LockedImage> images;
   std::vector<LockedFile> files;  ///< release files, and the CNI manifest
 

@@ -8,7 +8,7 @@ namespace kbundle {
 
 /// The text of manifests/templates/NAME, compiled in: "kubelet.service", "10-kubeadm.conf",
 /// "containerd.service", "containerd-config.toml", "sysctl.conf", "modules.conf",
-/// "keepalived.conf", "keepalived.yaml".
+/// "keepalived.conf", "keepalived.yaml", "cri-dockerd.service".
 std::string_view template_text(std::string_view name);
 
 }  // namespace kbundle

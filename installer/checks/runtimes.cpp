@@ -19,9 +19,10 @@ void check_runtimes(const Context& context, Findings& findings) {
                                {"/run/docker.sock", "Docker"},
                                {"/run/crio/crio.sock", "CRI-O"},
                                {"/run/cri-dockerd.sock", "cri-dockerd"}})
-    // Docker brings a containerd of its own.
+    // Docker brings a containerd of its own, and is spoken to through cri-dockerd.
     if (context.host.exists(socket.path) &&
-        !(context.runtime->name() == "docker" && std::string_view(socket.name) == "containerd"))
+        !(context.runtime->name() == "docker" && (std::string_view(socket.name) == "containerd" ||
+                                                  std::string_view(socket.name) == "cri-dockerd")))
       found.push_back(std::string(socket.name) + " (" + socket.path + ")");
   if (found.size() > 1)
     findings.warning("CRI",

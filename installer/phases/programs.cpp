@@ -8,6 +8,7 @@
 #include "installer/cluster_names.hpp"
 #include "installer/phases/phases.hpp"
 #include "installer/placed_files.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "manifests/templates.hpp"
 
 namespace kbundle {
@@ -86,6 +87,8 @@ class ProgramsPhase final : public Phase {
       if (file.component == "containerd" && own_runtime) continue;
       // The host's containerd comes with the runc it was tested with.
       if (file.component == "runc" && own_runtime && has_runc) continue;
+      if (file.component == CriDockerd::kComponent && context_.runtime->name() != "docker")
+        continue;
       if (file.component == "cni-manifest" && !context_.initializes()) continue;
       result.push_back(&file);
     }

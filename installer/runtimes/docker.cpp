@@ -1,12 +1,16 @@
-// Docker, which the kubelet speaks to by itself until Kubernetes 1.23 (dockershim). It is the
-// host's own: kbundle starts it, loads images into it, and leaves its settings alone.
+// Docker, which the kubelet speaks to by itself until Kubernetes 1.23 (dockershim), and through
+// cri-dockerd from then on. It is the host's own: kbundle starts it, loads images into it, and
+// leaves its settings alone.
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "installer/context.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "installer/runtimes/docker_images.hpp"
 #include "installer/service_logs.hpp"
 #include "registry/reference.hpp"
@@ -39,7 +43,9 @@ constexpr const char* kDockershim = "/var/run/dockershim.sock";
 
 class Docker final : public Runtime {
  public:
-  explicit Docker(Context& context) : context_(context) {}
+  explicit Docker(Context& context) : context_(context) {
+    if (!has_dockershim(context.facts)) bridge_.emplace(context, cri_socket());
+  }
 
   std::string name() const override { return "docker"; }
   std::string unit() const override { return kUnit; }
@@ -52,12 +58,25 @@ class Docker final : public Runtime {
   PhaseCheck check() override {
     if (!context_.host.program("docker"))
       return PhaseCheck::conflict("there is no Docker on the host, and the bundle brings none");
-    if (!answers())
-      return PhaseCheck::todo("Docker is started", {std::string("run systemctl start ") + kUnit});
-    if (!enabled())
-      return PhaseCheck::todo("Docker shall start with the host",
-                              {std::string("run systemctl enable ") + kUnit});
-    return PhaseCheck::done("Docker " + version() + " answers, cgroup driver " + cgroup_driver());
+    const PhaseCheck bridge = bridge_ ? bridge_->check() : PhaseCheck::done("");
+    if (bridge.state == PhaseState::conflict) return bridge;
+    std::vector<std::string> actions;
+    std::string reason;
+    if (!answers()) {
+      reason = "Docker is started";
+      actions.push_back(std::string("run systemctl start ") + kUnit);
+    } else if (!enabled()) {
+      reason = "Docker shall start with the host";
+      actions.push_back(std::string("run systemctl enable ") + kUnit);
+    }
+    if (bridge.state == PhaseState::todo) {
+      reason += (reason.empty() ? "" : ", ") + bridge.reason;
+      actions.insert(actions.end(), bridge.actions.begin(), bridge.actions.end());
+    }
+    if (!actions.empty()) return PhaseCheck::todo(reason, actions);
+    return PhaseCheck::done("Docker " + version() + " answers" +
+                            (bridge_ ? " through cri-dockerd" : "") + ", cgroup driver " +
+                            cgroup_driver());
   }
 
   void ensure() override {
@@ -73,11 +92,12 @@ class Docker final : public Runtime {
       const std::string logs = journal_tail(host, kUnit, 12);
       throw Error(error.code(), error.message() + (logs.empty() ? "" : "\n" + logs), error.hint());
     }
+    if (bridge_) bridge_->ensure();
   }
 
   std::string cri_socket() const override {
     const std::string& given = context_.options.cri_socket;
-    if (given.empty()) return kDockershim;
+    if (given.empty()) return has_dockershim(context_.facts) ? kDockershim : CriDockerd::kSocket;
     return given.starts_with("unix://") ? given.substr(7) : given;
   }
 
@@ -86,7 +106,9 @@ class Docker final : public Runtime {
     return driver.empty() ? "cgroupfs" : driver;
   }
 
-  std::string sandbox_image() const override { return {}; }
+  std::string sandbox_image() const override {
+    return bridge_ ? bridge_->sandbox_image() : std::string();
+  }
 
   std::string data_root() const override {
     const std::string root = word({"info", "--format", "{{.DockerRootDir}}"});
@@ -152,6 +174,7 @@ class Docker final : public Runtime {
   }
 
   Context& context_;
+  std::optional<CriDockerd> bridge_;
 };
 
 }  // namespace

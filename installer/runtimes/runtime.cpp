@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/context.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "installer/runtimes/pod_runtime.hpp"
 
 namespace kbundle {
@@ -13,13 +14,14 @@ std::unique_ptr<Runtime> make_runtime(Context& context) {
   if (wanted != "docker")
     throw Error(ExitCode::usage, "--runtime " + printable(wanted) + " is not known",
                 "take containerd, docker or none");
-  if (context.facts.version >= Version{1, 24, 0, ""})
+  if (!has_dockershim(context.facts) &&
+      context.inventory.find_file(CriDockerd::kComponent, context.platform) == nullptr)
     throw Error(ExitCode::usage,
                 "Kubernetes " + context.facts.version.str() +
                     " does not speak to Docker by itself: 1.23 was the last that did. "
                     "cri-dockerd, which stands between them, is not in the bundle",
-                "leave --runtime out: containerd is set up beside Docker, or Docker's own "
-                "containerd is used");
+                "build the bundle with --with cri-dockerd, or leave --runtime out: containerd is "
+                "set up beside Docker, or Docker's own containerd is used");
   return make_docker(context);
 }
 

@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "installer/coherence.hpp"
 #include "installer/phases/phases.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "installer/status/checks.hpp"
 #include "installer/yaml_json.hpp"
 
@@ -116,6 +117,7 @@ StatusLines status_of_units(const InstalledNode& node) {
   const Host& host = node.context.host;
   std::vector<std::string> units = {"kubelet.service", node.receipt.runtime + ".service"};
   if (host.exists(std::string("/etc/systemd/system/") + kRouteUnit)) units.emplace_back(kRouteUnit);
+  if (host.exists(CriDockerd::kUnitFile)) units.emplace_back(CriDockerd::kUnit);
   const auto ask = [&](const char* question) {
     std::vector<std::string> argv = {"systemctl", question};
     argv.insert(argv.end(), units.begin(), units.end());

@@ -123,7 +123,8 @@ void add_host(const Host& host, std::vector<Entry>& sources) {
   add_command(host, sources, "network/sysctl.txt",
               {"sysctl", "net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter",
                "net.bridge.bridge-nf-call-iptables", "net.netfilter.nf_conntrack_max"});
-  for (const char* unit : {"kubelet", "containerd", "docker", "kbundle-repair", "kbundle-certs"})
+  for (const char* unit :
+       {"kubelet", "containerd", "docker", "cri-dockerd", "kbundle-repair", "kbundle-certs"})
     add_command(host, sources, std::string("logs/") + unit + ".log",
                 {"journalctl", "--no-pager", "-o", "short-iso", "--since", "-24h", "-n", "20000",
                  "-u", unit});

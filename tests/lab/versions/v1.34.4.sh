@@ -18,6 +18,7 @@ CNI_PLUGINS=v1.7.1
 CONTAINERD=v1.7.29
 CONTAINERD_AS=1.7.29
 RUNC=v1.3.3
+CRI_DOCKERD=v0.3.17
 
 IMAGES=(
     "kube-apiserver:v1.34.4           control  docker-list"

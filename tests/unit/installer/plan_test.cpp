@@ -238,6 +238,46 @@ TEST_CASE("Docker is a runtime until Kubernetes 1.23, and then brings kubeadm's 
   CHECK_THROWS_WITH(make_runtime(later), Catch::Contains("cri-dockerd"));
 }
 
+TEST_CASE(
+    "Docker from Kubernetes 1.24 on: through the bundle's cri-dockerd, with its pause image") {
+  InstallOptions options;
+  options.runtime = "docker";
+  Node node(options);
+  node.host.write("/usr/bin/docker", "", 0755);
+  node.inventory.files.push_back({"cri-dockerd", "/usr/bin/cri-dockerd", 0755,
+                                  Platform::parse("linux/amd64"), digest('e'), 1000, "v0.3.17"});
+  Context later(options, node.inventory, nullptr, Catalog::builtin().facts("v1.34.4"), node.host,
+                *node.progress);
+  later.platform = node.context->platform;
+  const auto runtime = make_runtime(later);
+  CHECK(runtime->cri_socket() == "/var/run/cri-dockerd.sock");
+  CHECK(runtime->sandbox_image().empty());
+  const auto state = runtime->check();
+  CHECK(state.state == PhaseState::todo);
+  const auto& actions = state.actions;
+  CHECK(std::find(actions.begin(), actions.end(),
+                  "write /etc/systemd/system/cri-dockerd.service") != actions.end());
+
+  std::set<std::string> running;
+  node.host.answer_ = [&](const std::vector<std::string>& argv) {
+    if (argv[0].ends_with("docker")) return CommandResult{0, false, "20.10.24\n", ""};
+    if (argv[1] == "is-enabled") return CommandResult{0, false, "enabled\n", ""};
+    if (argv[1] == "is-active")
+      return CommandResult{0, false, running.contains(argv[2]) ? "active\n" : "inactive\n", ""};
+    if (argv[1] == "restart") {
+      running.insert(argv[2]);
+      node.host.write("/var/run/cri-dockerd.sock", "");
+    }
+    return CommandResult{0, false, "", ""};
+  };
+  runtime->ensure();
+  CHECK(runtime->check().state == PhaseState::done);
+  CHECK(runtime->sandbox_image() == "registry.k8s.io/pause:3.10.1");
+  // A package's own listens at the same place.
+  running.insert("cri-docker.socket");
+  CHECK(runtime->check().state == PhaseState::conflict);
+}
+
 TEST_CASE("preflight collects what the plan will not fix") {
   InstallOptions options;
   options.role = InstallOptions::Role::master;

@@ -132,6 +132,10 @@ TEST_CASE("a minor takes over what it does not say, and changes nothing before i
     CHECK(facts.master_ports == std::vector<int>{6443, 10259, 10257, 10250, 2379, 2380});
     CHECK(catalog.cni(facts, "flannel", "amd64"));
     CHECK(catalog.downloads(facts, "arm64").size() == 7);
+    // cri-dockerd is for those without dockershim.
+    const bool dockershim = facts.version < Version{1, 24, 0, ""};
+    CHECK(catalog.optional_programs(facts, "arm64").size() == (dockershim ? 0 : 1));
+    CHECK(catalog.optional_programs(facts, "s390x").empty());
   }
 }
 
