@@ -20,6 +20,8 @@ constexpr const char* kKeyPrefix = "kbundle-unpack-";
 constexpr const char* kSnapshotter = "overlayfs";
 // `ctr snapshots` puts it on what it makes, so that it is not collected at once.
 constexpr const char* kNoRoot = "containerd.io/gc.root=";
+// On an image's config: its uppermost snapshot.
+constexpr const char* kSnapshotOf = "containerd.io/gc.ref.snapshot.overlayfs=";
 constexpr std::size_t kMostAtOnce = 4;
 
 std::vector<Digest> diff_ids(const Bundle& bundle, const Digest& config, const std::string& name) {
@@ -116,8 +118,9 @@ CommandResult ContainerdUnpack::snapshots(const std::vector<std::string>& argume
 std::vector<std::string> ContainerdUnpack::run() {
   remove_leftovers();
   find_layers();
+  // One more than processors: one waits for containerd and its disk now and then.
   const std::size_t workers =
-      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMostAtOnce);
+      std::clamp<std::size_t>(std::thread::hardware_concurrency() + 1, 2, kMostAtOnce);
   // The first records the images beside the layers; all end on the first failure of any.
   for_each_parallel(workers + 1, workers + 1, [this](std::size_t worker) {
     try {
@@ -167,6 +170,7 @@ void ContainerdUnpack::find_layers() {
     if (diffs.size() != parts.layers.size())
       throw UnusualLayer(image.names.front() + " has blobs that are no layers");
     const auto chain = chain_ids(diffs);
+    if (!chain.empty()) snapshots_.insert_or_assign(parts.config, chain.back());
     for (std::size_t i = 0; i < chain.size(); ++i) {
       layer_blobs_.insert(parts.layers[i].digest);
       if (!known.insert(chain[i]).second) continue;
@@ -249,7 +253,7 @@ void ContainerdUnpack::work() {
   }
 }
 
-void ContainerdUnpack::unpack(const Layer& layer) {
+void ContainerdUnpack::unpack(Layer& layer) {
   const std::string key = kKeyPrefix + layer.chain.hex();
   std::vector<std::string> prepare = {"prepare", "--mounts", key};
   if (!layer.parent.empty()) prepare.push_back(layer.parent);
@@ -270,7 +274,7 @@ void ContainerdUnpack::unpack(const Layer& layer) {
                       ", but the image's config promises " + layer.diff.str(),
                   "the image is broken where it came from; take another");
     snapshots({"commit", layer.chain.str(), key});
-    if (kept) keep(*kept);
+    if (kept) keep(layer, std::move(*kept));
   } catch (...) {
     // Not half a layer stays behind; when containerd is gone, the next run removes it.
     run_ctr(access_, {"snapshots", "--snapshotter", kSnapshotter, "rm", key});
@@ -280,19 +284,30 @@ void ContainerdUnpack::unpack(const Layer& layer) {
 }
 
 // The blob alone: its snapshot is there already, or left to containerd.
-void ContainerdUnpack::bring(const Layer& layer) {
+void ContainerdUnpack::bring(Layer& layer) {
   IncomingBlob kept(access_, layer.blob, layer.size);
   copy(*job_.bundle.open_blob(layer.blob), kept, job_.on_bytes);
-  keep(kept);
+  keep(layer, std::move(kept));
 }
 
-void ContainerdUnpack::keep(IncomingBlob& blob) {
+// Nobody waits for announce(): it ends what came before.
+void ContainerdUnpack::keep(Layer& layer, IncomingBlob blob) {
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return announced_ || failed_; });
-    if (failed_) return;
+    const std::lock_guard guard(mutex_);
+    if (!announced_) {
+      waiting_.emplace_back(&layer, std::move(blob));
+      return;
+    }
   }
   blob.record();
+  note_diff(layer);
+}
+
+// As containerd does when it unpacks.
+void ContainerdUnpack::note_diff(Layer& layer) const {
+  run_ctr_checked(access_, {"content", "label", layer.blob.str(),
+                            "containerd.io/uncompressed=" + layer.diff.str()});
+  layer.noted = true;
 }
 
 // The images, without their layers: from now on containerd's collector spares these.
@@ -303,23 +318,34 @@ void ContainerdUnpack::announce() {
                            layer_blobs_);
       },
       false);
-  const std::lock_guard guard(mutex_);
-  announced_ = true;
-  changed_.notify_all();
+  {
+    const std::lock_guard guard(mutex_);
+    announced_ = true;
+  }
+  for (auto& [layer, blob] : waiting_) keep(*layer, std::move(blob));
+  waiting_.clear();
 }
 
-// An import of the manifests and configs alone: containerd finds blobs and snapshots there and
-// ties them together for its garbage collector. From then on `ctr`'s own mark is not needed.
+// Ties blobs and snapshots together for containerd's garbage collector, as its own unpacker does.
+// From then on `ctr`'s own mark is not needed. Where layers are left to containerd, an import of
+// the manifests and configs alone has it unpack them.
 void ContainerdUnpack::record() {
-  images_.load([this](Sink& out) {
-    write_image_stream(job_.bundle, job_.images, job_.platform, out, nullptr, layer_blobs_);
+  const bool all_unpacked = std::all_of(layers_.begin(), layers_.end(), [](const Layer& layer) {
+    return layer.unpacked || layer.state == Layer::State::done;
+  });
+  if (!all_unpacked)
+    images_.load([this](Sink& out) {
+      write_image_stream(job_.bundle, job_.images, job_.platform, out, nullptr, layer_blobs_);
+    });
+  const std::vector<std::pair<Digest, Digest>> tops(snapshots_.begin(), snapshots_.end());
+  for_each_parallel(all_unpacked ? tops.size() : 0, kMostAtOnce, [&](std::size_t i) {
+    run_ctr_checked(access_, {"content", "label", tops[i].first.str(),
+                              std::string(kSnapshotOf) + tops[i].second.str()});
   });
   for_each_parallel(layers_.size(), kMostAtOnce, [this](std::size_t i) {
-    const Layer& layer = layers_[i];
+    Layer& layer = layers_[i];
     if (layer.state == Layer::State::left) return;
-    // containerd notes it too, when it unpacks.
-    run_ctr_checked(access_, {"content", "label", layer.blob.str(),
-                              "containerd.io/uncompressed=" + layer.diff.str()});
+    if (!layer.noted) note_diff(layer);
     unroot(layer);
   });
 }

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/json.hpp"
@@ -47,6 +48,7 @@ class ContainerdUnpack {
     std::uint64_t way = 0;  // with the largest that lie on it: bytes
     bool brings = false;    // the blob is to be kept, too
     bool unpacked = false;  // the snapshot is there already
+    bool noted = false;     // its diff ID, on its blob
     bool parent_left = false;
     /// `left`: containerd unpacks it, when the images are recorded.
     enum class State { waiting, running, done, left } state = State::waiting;
@@ -57,9 +59,10 @@ class ContainerdUnpack {
   void remove_leftovers();
   void work();
   std::optional<std::size_t> next_layer();
-  void unpack(const Layer& layer);
-  void bring(const Layer& layer);
-  void keep(IncomingBlob& blob);
+  void unpack(Layer& layer);
+  void bring(Layer& layer);
+  void keep(Layer& layer, IncomingBlob blob);
+  void note_diff(Layer& layer) const;
   void announce();
   void record();
   void unroot(const Layer& layer) const;
@@ -70,10 +73,12 @@ class ContainerdUnpack {
   ContainerdImages images_;
   std::vector<Layer> layers_;  // each chain ID once, in the order of their start
   std::set<Digest> layer_blobs_;
+  std::map<Digest, Digest> snapshots_;  // of each image's config: the uppermost
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::string> left_;  // why layers are left to containerd
-  bool announced_ = false;         // the images are recorded: what they name is not collected
+  std::vector<std::string> left_;                         // why layers are left to containerd
+  std::vector<std::pair<Layer*, IncomingBlob>> waiting_;  // for announce()
+  bool announced_ = false;  // the images are recorded: what they name is not collected
   bool failed_ = false;
 };
 
