@@ -40,13 +40,16 @@ class EtcdClient {
   EtcdClient(const Host& host, EtcdCredentials credentials)
       : host_(host), credentials_(std::move(credentials)) {}
 
-  /// `url`: an endpoint's. Waits 5 s for a connection and 10 s for an answer; what goes wrong is in
-  /// the answer.
+  /// `url`: an endpoint's. Waits 5 s for a connection and 15 s for the whole answer; what goes
+  /// wrong is in the answer.
   EtcdAnswer get(const std::string& url, const std::string& path) const;
   EtcdAnswer post(const std::string& url, const std::string& path, const std::string& json) const;
 
  private:
-  EtcdAnswer ask(const std::string& url, const std::string& head, const std::string& body) const;
+  /// `json`: what is posted; nullptr: it is a GET.
+  EtcdAnswer ask(const std::string& url, const std::string& path, const std::string* json) const;
+  EtcdAnswer exchange(const std::string& url, const std::string& path,
+                      const std::string* json) const;
 
   const Host& host_;
   EtcdCredentials credentials_;
