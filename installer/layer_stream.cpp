@@ -1,5 +1,6 @@
 #include "installer/layer_stream.hpp"
 
+#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "installer/layer_gunzip.hpp"
 
 namespace kbundle {
 namespace {
@@ -39,14 +39,6 @@ class LayerStream::Decoder {
   Decoder(Decoder&& other) noexcept = default;
   std::span<const std::byte> input() const { return {input_.data() + begin_, end_ - begin_}; }
   void consume(std::size_t count) { begin_ += count; }
-  /// Compressed bytes as they are; 0 at the end.
-  std::size_t take(std::span<std::byte> buffer) {
-    if (input().empty() && !fill()) return 0;
-    const auto count = std::min(buffer.size(), input().size());
-    std::memcpy(buffer.data(), input().data(), count);
-    consume(count);
-    return count;
-  }
   /// Adds to the input; false at the end of the blob.
   bool fill() {
     if (begin_ == end_) begin_ = end_ = 0;
@@ -66,18 +58,54 @@ class LayerStream::Plain final : public Decoder {
  public:
   using Decoder::Decoder;
   explicit Plain(Decoder&& from) : Decoder(std::move(from)) {}
-  std::size_t read(std::span<std::byte> buffer) override { return take(buffer); }
+  std::size_t read(std::span<std::byte> buffer) override {
+    if (input().empty() && !fill()) return 0;
+    const auto count = std::min(buffer.size(), input().size());
+    std::memcpy(buffer.data(), input().data(), count);
+    consume(count);
+    return count;
+  }
 };
 
 class LayerStream::Gzip final : public Decoder {
  public:
-  explicit Gzip(Decoder&& from)
-      : Decoder(std::move(from)),
-        content_([this](std::span<std::byte> buffer) { return take(buffer); }) {}
-  std::size_t read(std::span<std::byte> buffer) override { return content_.read(buffer); }
+  explicit Gzip(Decoder&& from) : Decoder(std::move(from)) {
+    if (inflateInit2(&state_, 15 + 16) != Z_OK)
+      throw Error(ExitCode::internal, "zlib has no memory for a stream");
+    inflateValidate(&state_, 0);  // gzip's own checksum: the SHA-256 of all is compared
+  }
+  ~Gzip() override { inflateEnd(&state_); }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  std::size_t read(std::span<std::byte> buffer) override {
+    for (;;) {
+      if (input().empty() && !fill()) {
+        if (!between_) damaged("it ends early");
+        return 0;
+      }
+      if (between_ && started_ && inflateReset(&state_) != Z_OK) damaged("zlib");
+      between_ = false;
+      started_ = true;
+      const auto bytes = input();
+      // zlib does not write to its input.
+      state_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));
+      state_.avail_in = static_cast<uInt>(bytes.size());
+      state_.next_out = reinterpret_cast<Bytef*>(buffer.data());
+      state_.avail_out = static_cast<uInt>(buffer.size());
+      const int result = inflate(&state_, Z_NO_FLUSH);
+      consume(bytes.size() - state_.avail_in);
+      if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+        damaged(state_.msg != nullptr ? state_.msg : "gzip");
+      between_ = result == Z_STREAM_END;  // another member may follow
+      const auto count = buffer.size() - state_.avail_out;
+      if (count > 0) return count;
+    }
+  }
 
  private:
-  GunzipSource content_;
+  z_stream state_{};
+  bool between_ = true, started_ = false;
 };
 
 class LayerStream::Zstd final : public Decoder {
