@@ -1,5 +1,8 @@
 #include "installer/etcd_members.hpp"
 
+#include <charconv>
+#include <cstdint>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
 
@@ -13,6 +16,13 @@ std::string in_url(const std::string& address) {
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
+}
+
+bool is_number(const std::string& text) {
+  std::uint64_t number = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  return error == std::errc() && end == last;
 }
 
 // Of a container as the API server shows it, what a static pod's file needs.
@@ -49,6 +59,8 @@ std::vector<EtcdPeer> parse_etcd_peers(std::string_view text) {
       EtcdPeer member;
       const Json id = each.value("ID", Json());
       member.id = id.is_string() ? id.get<std::string>() : id.dump();
+      if (!is_number(member.id))
+        throw Error(ExitCode::phase, "a member has the ID " + printable(member.id));
       member.name = each.value("name", "");
       const Json urls = each.value("peerURLs", Json::array());
       if (urls.is_array() && !urls.empty()) member.peer_url = urls[0].get<std::string>();

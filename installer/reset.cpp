@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
@@ -112,14 +113,19 @@ class Deadline {
   Host& host_;
 };
 
-void print_plan(const std::vector<std::unique_ptr<Phase>>& steps, std::ostream& out) {
+// Returns the first conflict, which would stop the reset.
+std::optional<PhaseCheck> print_plan(const std::vector<std::unique_ptr<Phase>>& steps,
+                                     std::ostream& out) {
+  std::optional<PhaseCheck> conflict;
   for (const auto& step : steps) {
     const PhaseCheck check = step->check();
+    if (check.state == PhaseState::conflict && !conflict) conflict = check;
     const char* word = check.state == PhaseState::done ? "nothing" : "to do";
     if (check.state == PhaseState::conflict) word = "conflict";
     out << fmt::format("{:<16} {:<8} {}\n", step->id(), word, check.reason);
     for (const std::string& action : check.actions) out << "      " << printable(action) << "\n";
   }
+  return conflict;
 }
 
 // The objects of a conflict are what to do about it.
@@ -183,8 +189,9 @@ void reset(const ResetOptions& options, Progress& progress, std::ostream& out) {
   ResetContext context = make_context(options, host, progress, journal);
   const auto steps = make_reset_steps(context);
   if (options.dry_run) {
-    print_plan(steps, out);
+    const auto conflict = print_plan(steps, out);
     out << "at last: remove " << node_path::state << "; nothing is changed now\n";
+    if (conflict) refuse(*conflict);
     return;
   }
   refuse(steps.front()->check());

@@ -24,6 +24,7 @@ TEST_CASE("etcd's list of members is read, of those that never started as well")
   CHECK(etcd_peer_url("fd00::2") == members[1].peer_url);
   CHECK_THROWS_AS(parse_etcd_peers("404 page not found"), Error);
   CHECK_THROWS_AS(parse_etcd_peers(R"({"members":[{"ID":1,"peerURLs":[1]}]})"), Error);
+  CHECK_THROWS_AS(parse_etcd_peers(R"({"members":[{"ID":"m1","peerURLs":[]}]})"), Error);
 }
 
 TEST_CASE("an endpoint of etcd is read") {
