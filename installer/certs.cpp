@@ -92,15 +92,13 @@ struct Renewal {
   std::string kubeadm, kubectl_program;
 
   Command kubectl(std::vector<std::string> arguments) const {
-    const bool v6 = receipt.node_ip.find(':') != std::string::npos;
     Command command;
-    command.argv = {
-        kubectl_program,
-        "--kubeconfig",
-        node_path::admin_config,
-        "--request-timeout=10s",
-        "--cache-dir=/run/kbundle/kubectl",
-        "--server=https://" + (v6 ? "[" + receipt.node_ip + "]" : receipt.node_ip) + ":6443"};
+    command.argv = {kubectl_program,
+                    "--kubeconfig",
+                    node_path::admin_config,
+                    "--request-timeout=10s",
+                    "--cache-dir=/run/kbundle/kubectl",
+                    "--server=https://" + in_url(receipt.node_ip) + ":6443"};
     command.environment["HOME"] = "/run/kbundle/kubectl";
     command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
     command.timeout = std::chrono::seconds(30);

@@ -135,7 +135,7 @@ std::vector<std::string> incoherences(const Context& context) {
       }))
     found.push_back("pause image: " + pause + " is not in " + runtime.name());
   // The kubelet itself opens dockershim's.
-  const bool of_kubelet = runtime.name() == "docker" && has_dockershim(context.facts);
+  const bool of_kubelet = runtime.name() == "docker" && has_dockershim(context.facts.version);
   if (!of_kubelet && !context.host.exists(runtime.cri_socket()))
     found.push_back("CRI socket: " + runtime.cri_socket() + " is not there");
   if (auto trouble = runtime.snapshotter_trouble(); !trouble.empty())

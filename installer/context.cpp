@@ -226,8 +226,7 @@ std::string Context::api_endpoint() const {
 }
 
 std::string Context::own_api() const {
-  const bool v6 = network.node_ip.find(':') != std::string::npos;
-  return (v6 ? "[" + network.node_ip + "]" : network.node_ip) + ":" + std::to_string(kApiPort);
+  return in_url(network.node_ip) + ":" + std::to_string(kApiPort);
 }
 
 Command Context::kubectl(std::vector<std::string> arguments) const {

@@ -5,13 +5,10 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "installer/network.hpp"
 
 namespace kbundle {
 namespace {
-
-std::string in_url(const std::string& address) {
-  return address.find(':') != std::string::npos ? "[" + address + "]" : address;
-}
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))

@@ -14,21 +14,10 @@ namespace {
 
 constexpr const char* kApiServer = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
-// The documents of a file on the node; none when it is absent, or cut by a power loss.
-std::vector<Json> documents_of(const Host& host, const char* file) {
-  const auto text = host.read(file);
-  if (!text) return {};
-  try {
-    return yaml_documents(*text, file);
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 // What the API server's static pod was told.
 ExternalEtcd etcd_of_api_server(const Host& host) {
   ExternalEtcd etcd;
-  const auto documents = documents_of(host, kApiServer);
+  const auto documents = documents_on_node(host, kApiServer);
   const auto pointer = "/spec/containers/0/command"_json_pointer;
   if (documents.size() != 1 || !documents[0].contains(pointer)) return etcd;
   for (const Json& word : documents[0].at(pointer)) {
@@ -99,7 +88,8 @@ std::optional<ExternalEtcd> external_etcd_of_node(const Host& host,
   if (receipt) return told;
   // A partial install: the API server's pod may not be there yet.
   try {
-    if (auto kept = external_etcd_of(documents_of(host, node_path::kubeadm_config))) return kept;
+    if (auto kept = external_etcd_of(documents_on_node(host, node_path::kubeadm_config)))
+      return kept;
   } catch (const Error&) {  // not written by kbundle
   }
   const bool elsewhere =

@@ -5,22 +5,11 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/bin_dir.hpp"
+#include "installer/kubeadm_config.hpp"
 #include "installer/session.hpp"
-#include "installer/yaml_json.hpp"
 
 namespace kbundle {
 namespace {
-
-// What the install merged out of the user's documents is in the configuration it kept.
-std::vector<Json> kept_documents(const Host& host) {
-  const auto text = host.read(node_path::kubeadm_config);
-  if (!text) return {};
-  try {
-    return yaml_documents(*text, node_path::kubeadm_config);
-  } catch (const Error&) {
-    return {};  // cut by a power loss: the kubelet's own files tell the rest
-  }
-}
 
 Inventory inventory_of(const Receipt& receipt, const Platform& platform) {
   Inventory inventory;
@@ -141,7 +130,9 @@ InstalledNode::InstalledNode(Receipt receipt_, Host& host_, Progress& progress,
   context.journal = &journal;
   context.platform = host_.platform();
   context.cni = cni_of(context);
-  context.user_documents = kept_documents(host_);
+  // What the install merged out of the user's documents. Where it was cut, the kubelet's own files
+  // tell the rest.
+  context.user_documents = documents_on_node(host_, node_path::kubeadm_config);
   context.network = find_node_network(host_, receipt.node_ip);
   context.bin_dir = receipt.bin_dir;
   host_.set_bin_dir(receipt.bin_dir);

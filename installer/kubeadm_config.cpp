@@ -278,6 +278,16 @@ std::string random_bytes(std::size_t count) {
 
 }  // namespace
 
+std::vector<Json> documents_on_node(const Host& host, const std::string& file) {
+  const auto text = host.read(file);
+  if (!text) return {};
+  try {
+    return yaml_documents(*text, file);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 Json user_document(const std::vector<Json>& documents, const std::string& kind) {
   for (const Json& document : documents)
     if (document.is_object() && document.value("kind", "") == kind) return document;

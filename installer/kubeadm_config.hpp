@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.hpp"
+#include "installer/host.hpp"
 #include "installer/ticket.hpp"
 #include "manifests/catalog.hpp"
 
@@ -44,6 +45,8 @@ struct KubeadmInputs {
 /// names both.
 std::string render_kubeadm_config(const KubeadmInputs& inputs);
 
+/// The YAML documents of a file on the node; none when it is absent, or cut by a power loss.
+std::vector<Json> documents_on_node(const Host& host, const std::string& file);
 /// The user's document of a kind ("ClusterConfiguration"), or an empty object.
 Json user_document(const std::vector<Json>& documents, const std::string& kind);
 /// What a node is to become, as far as the kinds of documents go.

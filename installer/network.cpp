@@ -86,6 +86,10 @@ bool is_ip_address(const std::string& text) {
          ::inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
 }
 
+std::string in_url(const std::string& address) {
+  return address.find(':') != std::string::npos ? "[" + address + "]" : address;
+}
+
 bool is_cidr(const std::string& text) {
   const auto slash = text.find('/');
   if (slash == std::string::npos || !is_ip_address(text.substr(0, slash))) return false;

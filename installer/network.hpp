@@ -37,6 +37,8 @@ NodeNetwork find_node_network(const Host& host, const std::string& wanted,
 std::optional<std::string> default_route_interface(const std::string& proc_net_route);
 
 bool is_ip_address(const std::string& text);
+/// As a URL has it: IPv6 in brackets.
+std::string in_url(const std::string& address);
 /// "a.b.c.d/len" (or IPv6) that is a network.
 bool is_cidr(const std::string& text);
 

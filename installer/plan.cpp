@@ -22,7 +22,7 @@ std::vector<std::unique_ptr<Phase>> make_plan(Context& context) {
   if (!context.host.live()) return plan;
   plan.push_back(make_kubeadm_config_phase(context));
   plan.push_back(make_coherence_phase(context));
-  if (context.runtime->name() == "docker" && has_dockershim(context.facts))
+  if (context.runtime->name() == "docker" && has_dockershim(context.facts.version))
     plan.push_back(make_kubeadm_preflight_phase(context));
   for (auto& phase : make_kubeadm_phases(context)) plan.push_back(std::move(phase));
   if (context.initializes()) {

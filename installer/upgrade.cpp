@@ -148,7 +148,6 @@ void upgrade(const UpgradeOptions& options, Progress& progress, std::ostream& ou
   Session session(node, progress, true);
   Context& context = session.context;
   // What the install's documents said, which are not asked for again.
-  context.external_etcd = before.external_etcd;
   if (!before.resolver.empty()) context.resolver = choose_resolver(session.host, before.resolver);
   check_kubectl(context, before);
   if (options.images_only) {

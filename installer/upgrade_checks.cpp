@@ -9,6 +9,7 @@
 #include "core/text.hpp"
 #include "installer/etcd_tool.hpp"
 #include "installer/node_backup.hpp"
+#include "installer/runtimes/cri_dockerd.hpp"
 #include "installer/yaml_json.hpp"
 
 namespace kbundle {
@@ -105,8 +106,7 @@ std::vector<Finding> upgrade_findings(const Context& context, const Receipt& bef
                                       const UpgradeState& state) {
   Findings findings;
   for (const Finding& finding : skew_findings(state)) findings.list().push_back(finding);
-  if (before.runtime == "docker" && state.from < Version{1, 24, 0, ""} &&
-      state.to >= Version{1, 24, 0, ""})
+  if (before.runtime == "docker" && has_dockershim(state.from) && !has_dockershim(state.to))
     findings.error("Runtime",
                    "this node runs on Docker, which Kubernetes speaks to up to v1.23 (dockershim)",
                    "move the node to containerd first");

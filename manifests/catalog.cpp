@@ -43,6 +43,13 @@ const Rule& need_rule(const std::vector<Rule>& rules, const Version& version, co
   return *rule;
 }
 
+const MinorRule* find_minor(const std::vector<MinorRule>& minors, const Version& version) {
+  const auto found = std::find_if(minors.begin(), minors.end(), [&](const MinorRule& each) {
+    return each.minor == version.minor_str();
+  });
+  return found == minors.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 std::string KubeadmPhase::id() const {
@@ -120,11 +127,9 @@ KubernetesFacts Catalog::facts(std::string_view version_text) const {
                             printable(version_text.substr(0, 80))),
                 "kbundle knows " + known_minors() + "; `kbundle version` lists their patches");
   }
-  const auto minor =
-      std::find_if(data_->minors.begin(), data_->minors.end(),
-                   [&](const MinorRule& each) { return each.minor == version->minor_str(); });
+  const MinorRule* minor = find_minor(data_->minors, *version);
   const TagRule* tags = find_rule(data_->tags, *version);
-  if (minor == data_->minors.end() || tags == nullptr || !version->prerelease.empty()) {
+  if (minor == nullptr || tags == nullptr || !version->prerelease.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("Kubernetes {} is not in kbundle's catalog", version->str()),
                 "kbundle knows " + known_minors() + "; `kbundle version` lists their patches");
@@ -187,9 +192,7 @@ std::vector<std::string> Catalog::architectures(const KubernetesFacts& facts,
 
 std::vector<std::string> Catalog::optional_programs(const KubernetesFacts& facts,
                                                     const std::string& architecture) const {
-  const auto& minor =
-      *std::find_if(data_->minors.begin(), data_->minors.end(),
-                    [&](const MinorRule& each) { return each.minor == facts.version.minor_str(); });
+  const MinorRule& minor = *find_minor(data_->minors, facts.version);
   std::vector<std::string> names;
   for (const ProgramRule& program : data_->programs) {
     const auto& known = program.optional;
@@ -210,9 +213,7 @@ std::vector<DownloadFacts> Catalog::downloads(const KubernetesFacts& facts,
         fmt::format("there are no programs for the architecture \"{}\"", printable(architecture)),
         fmt::format("kbundle knows {}", fmt::join(known, ", ")));
   }
-  const auto& minor =
-      *std::find_if(data_->minors.begin(), data_->minors.end(),
-                    [&](const MinorRule& each) { return each.minor == facts.version.minor_str(); });
+  const MinorRule& minor = *find_minor(data_->minors, facts.version);
   std::vector<DownloadFacts> downloads;
   for (const ProgramRule& program : data_->programs) {
     if (!program.optional.empty() &&

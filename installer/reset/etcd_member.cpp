@@ -205,9 +205,8 @@ class EtcdMemberStep final : public Phase {
 
   // Sets voters_; false when no member answers.
   bool ask() {
-    const bool own_answers = etcd_peers(etcd_, own_->client_url).has_value();
-    std::optional<std::vector<EtcdPeer>> members;
-    if (own_answers) members = etcd_peers(etcd_, own_->client_url);
+    auto members = etcd_peers(etcd_, own_->client_url);
+    const bool own_answers = members.has_value();
     if (!members)
       for (const std::string& address : other_addresses())
         if ((members = etcd_peers(etcd_, etcd_client_url(address)))) break;

@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "installer/context.hpp"
+#include "installer/network.hpp"
 #include "installer/reset/steps.hpp"
 
 namespace kbundle {
@@ -84,9 +85,7 @@ class NodeObjectStep final : public Phase {
   bool find_server() {
     std::vector<std::string> servers;
     for (const std::string& address : context_.other_masters)
-      servers.push_back("https://" +
-                        (address.find(':') == std::string::npos ? address : "[" + address + "]") +
-                        ":6443");
+      servers.push_back("https://" + in_url(address) + ":6443");
     servers.emplace_back();
     const bool moves = !context_.vip.empty() && context_.journal.reset_did("etcd-member");
     const int rounds = moves ? 5 : 1;

@@ -89,8 +89,8 @@ bool CriDockerd::runs() const {
   return asked(context_.host, "is-active", kUnit) == "active" && context_.host.exists(socket_);
 }
 
-bool has_dockershim(const KubernetesFacts& facts) {
-  return facts.version < Version{1, 24, 0, ""};
+bool has_dockershim(const Version& kubernetes) {
+  return kubernetes < Version{1, 24, 0, ""};
 }
 
 }  // namespace kbundle

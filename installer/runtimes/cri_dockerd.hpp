@@ -32,7 +32,7 @@ class CriDockerd {
   std::string socket_;
 };
 
-/// Whether this Kubernetes' kubelet speaks to Docker by itself (dockershim): up to 1.23.
-bool has_dockershim(const KubernetesFacts& facts);
+/// Whether that Kubernetes' kubelet speaks to Docker by itself (dockershim): up to 1.23.
+bool has_dockershim(const Version& kubernetes);
 
 }  // namespace kbundle

@@ -44,7 +44,7 @@ constexpr const char* kDockershim = "/var/run/dockershim.sock";
 class Docker final : public Runtime {
  public:
   explicit Docker(Context& context) : context_(context) {
-    if (!has_dockershim(context.facts)) bridge_.emplace(context, cri_socket());
+    if (!has_dockershim(context.facts.version)) bridge_.emplace(context, cri_socket());
   }
 
   std::string name() const override { return "docker"; }
@@ -97,7 +97,8 @@ class Docker final : public Runtime {
 
   std::string cri_socket() const override {
     const std::string& given = context_.options.cri_socket;
-    if (given.empty()) return has_dockershim(context_.facts) ? kDockershim : CriDockerd::kSocket;
+    if (given.empty())
+      return has_dockershim(context_.facts.version) ? kDockershim : CriDockerd::kSocket;
     return given.starts_with("unix://") ? given.substr(7) : given;
   }
 

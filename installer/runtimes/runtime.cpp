@@ -14,7 +14,7 @@ std::unique_ptr<Runtime> make_runtime(Context& context) {
   if (wanted != "docker")
     throw Error(ExitCode::usage, "--runtime " + printable(wanted) + " is not known",
                 "take containerd, docker or none");
-  if (!has_dockershim(context.facts) &&
+  if (!has_dockershim(context.facts.version) &&
       context.inventory.find_file(CriDockerd::kComponent, context.platform) == nullptr)
     throw Error(ExitCode::usage,
                 "Kubernetes " + context.facts.version.str() +

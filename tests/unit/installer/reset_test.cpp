@@ -24,6 +24,19 @@ std::vector<EtcdVoter> voters(std::initializer_list<bool> answers) {
   return result;
 }
 
+ResetContext context_of(const ResetOptions& options, test::FakeHost& host, Progress& progress,
+                        Journal& journal, HostSnapshot snapshot) {
+  return {.options = options,
+          .host = host,
+          .progress = progress,
+          .journal = journal,
+          .snapshot = std::move(snapshot),
+          .runtime = make_containerd_pods(host, "/run/containerd/containerd.sock"),
+          .node_name = "node-1",
+          .pod_networks = {},
+          .notes = {}};
+}
+
 }  // namespace
 
 TEST_CASE("a member whose leaving would cost the quorum stays") {
@@ -67,15 +80,7 @@ TEST_CASE("the masters' address is taken from the interface that kept it") {
   const auto progress = make_progress(ProgressMode::quiet);
   const ResetOptions options;
   auto journal = Journal::open(host.at(node_path::journal));
-  ResetContext context{.options = options,
-                       .host = host,
-                       .progress = *progress,
-                       .journal = journal,
-                       .snapshot = {},
-                       .runtime = make_containerd_pods(host, "/run/containerd/containerd.sock"),
-                       .node_name = "node-1",
-                       .pod_networks = {},
-                       .notes = {}};
+  ResetContext context = context_of(options, host, *progress, journal, {});
   const auto step = make_virtual_address_step(context);
   host.addresses_.push_back({"eth0", "10.0.0.100", 32, false});
   CHECK(step->check().state == PhaseState::done);
@@ -130,15 +135,8 @@ TEST_CASE("flannel's plugin goes, a site's own comes back") {
     host.write(plugin, "flannel's", 0755);  // as its pod does
     const auto progress = make_progress(ProgressMode::quiet);
     const ResetOptions options;
-    ResetContext context{.options = options,
-                         .host = host,
-                         .progress = *progress,
-                         .journal = journal,
-                         .snapshot = HostSnapshot::read(host).value(),
-                         .runtime = make_containerd_pods(host, "/run/containerd/containerd.sock"),
-                         .node_name = "node-1",
-                         .pod_networks = {},
-                         .notes = {}};
+    ResetContext context =
+        context_of(options, host, *progress, journal, HostSnapshot::read(host).value());
     make_cluster_files_step(context)->apply();
     make_undo_step(context)->apply();
     if (of_the_site) {
@@ -169,15 +167,7 @@ TEST_CASE("the kubectl configuration goes only while it is admin.conf's copy") {
   host.write("/etc/kubernetes/admin.conf", "secret");
   host.write("/root/.kube/config", "secret");
   host.write("/home/ops/.kube/config", "secret, and another cluster");
-  ResetContext context{.options = options,
-                       .host = host,
-                       .progress = *progress,
-                       .journal = journal,
-                       .snapshot = {},
-                       .runtime = make_containerd_pods(host, "/run/containerd/containerd.sock"),
-                       .node_name = "node-1",
-                       .pod_networks = {},
-                       .notes = {}};
+  ResetContext context = context_of(options, host, *progress, journal, {});
   const auto step = make_kubectl_config_step(context);
   CHECK(step->check().actions == std::vector<std::string>{"remove /root/.kube/config"});
   step->apply();
